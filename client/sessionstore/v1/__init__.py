@@ -1,0 +1,1 @@
+"""Generated messages and stubs of package sessionstore.v1. See proto/ for their documentation."""

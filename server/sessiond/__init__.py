@@ -1,0 +1,1 @@
+"""sessiond, the session service: sessions in Redis or Valkey, served over gRPC."""

@@ -1,0 +1,1 @@
+"""Sessions in Redis or Valkey: the keyspace, one Lua script per operation, and typed calls."""

@@ -1,0 +1,67 @@
+"""Every key of the store, and the only place that builds one. docs/keyspace.md describes each.
+
+A key is `PREFIX:{TAG}:FAMILY[:...]`. The tag is the hash tag of the user's partition, so all keys
+of one user share one Redis Cluster slot. Lua gets the partition's base in KEYS[1] and builds the
+rest with the functions of `LUA_KEYS`.
+"""
+
+from __future__ import annotations
+
+from binascii import crc_hqx
+from typing import Final
+
+from sessiond.domain.ids import PARTITIONS, partition_of_session, partition_of_user
+
+SCHEMA_VERSION: Final = 1
+CLUSTER_SLOTS: Final = 16384
+
+_ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+LUA_KEYS: Final = """
+local base = KEYS[1]
+local USERS, COUNTS, RECENT = base .. 'users', base .. 'n', base .. 'recent'
+local DEAD, LOG = base .. 'dead', base .. 'log'
+local META, PROFILES = base .. 'meta', base .. 'profiles'
+local function session_key(id) return base .. 's:' .. id end
+local function live_key(profile, user) return base .. 'u:' .. profile .. ':' .. user end
+local function history_key(user) return base .. 'h:' .. user end
+local function request_key(digest) return base .. 'i:' .. digest end
+"""
+
+
+def slot_of_tag(tag: str) -> int:
+    """The Redis Cluster slot, 0..16383, of every key with this hash tag."""
+    return crc_hqx(tag.encode(), 0) % CLUSTER_SLOTS
+
+
+def _spread_tags() -> tuple[str, ...]:
+    """For each partition the two-letter tag nearest to the middle of its share of the slots."""
+    width = CLUSTER_SLOTS // PARTITIONS
+    slots = [(slot_of_tag(a + b), a + b) for a in _ALPHABET for b in _ALPHABET]
+    nearest: list[str] = []
+    for partition in range(PARTITIONS):
+        middle = partition * width + width // 2
+        nearest.append(min(slots, key=lambda s: (abs(s[0] - middle), s[1]))[1])
+    return tuple(nearest)
+
+
+TAGS: Final = _spread_tags()
+
+
+class Keyspace:
+    """The keys below one prefix."""
+
+    def __init__(self, prefix: str = "ss") -> None:
+        self.bases: Final = tuple(f"{prefix}:{{{tag}}}:" for tag in TAGS)
+
+    def of_user(self, user_id: str) -> str:
+        """The base of the partition that holds this user."""
+        return self.bases[partition_of_user(user_id)]
+
+    def of_session(self, session_id: str) -> str:
+        """The base of the partition that this session id names; ValueError if it is none."""
+        return self.bases[partition_of_session(session_id)]
+
+    def probe(self) -> str:
+        """A short-lived key by which start-up learns how the engine encodes a session."""
+        return f"{self.bases[0]}probe"

@@ -1,0 +1,68 @@
+"""Reads the Lua scripts. Each is one file in lua/, put together from the parts that it includes.
+
+A script's header names its parts (`-- include: clock hash`) and its flags (`-- flags: allow-oom`),
+which become the `#!lua` line that real engines read: without allow-oom a script is refused whole at
+maxmemory, and never half-way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from sessiond.store.keyspace import LUA_KEYS
+
+SCRIPT_NAMES: Final = (
+    "create",
+    "extend",
+    "get",
+    "list",
+    "prune_user",
+    "refresh",
+    "register",
+    "revoke",
+    "revoke_user",
+    "sweep",
+    "update",
+    "validate",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script, ready for EVALSHA."""
+
+    name: str
+    source: str
+    sha: str
+
+
+def _header(source: str, key: str) -> list[str]:
+    prefix = f"-- {key}:"
+    for line in source.splitlines():
+        if line.startswith(prefix):
+            return line.removeprefix(prefix).split()
+    return []
+
+
+def load(name: str, *, shebang: bool = True) -> Script:
+    """The script of this name; without its `#!lua` line for engines that do not know one."""
+    folder = resources.files(__package__) / "lua"
+    body = (folder / f"{name}.lua").read_text("utf-8")
+    parts = [
+        (folder / "lib" / f"{part}.lua").read_text("utf-8") for part in _header(body, "include")
+    ]
+    source = "\n".join([LUA_KEYS, *parts, body])
+    if shebang:
+        flags = _header(body, "flags")
+        source = f"#!lua{' flags=' + ','.join(flags) if flags else ''}\n{source}"
+    # EVALSHA names a script by the SHA-1 of its text; nothing is protected by it.
+    sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+    return Script(name, source, sha)
+
+
+def load_all(*, shebang: bool = True) -> dict[str, Script]:
+    """Every script by name."""
+    return {name: load(name, shebang=shebang) for name in SCRIPT_NAMES}

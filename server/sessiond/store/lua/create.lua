@@ -1,0 +1,121 @@
+-- Creates a session and makes room for it.
+-- include: clock hash ending idempotency
+--   KEYS[1]    partition base
+--   ARGV[1-6]  see lib/ending.lua
+--   ARGV[7]  user           ARGV[8]  session id            ARGV[9]  profile
+--   ARGV[10] evict_oldest, evict_idle or reject            ARGV[11] cap
+--   ARGV[12] idle, ms       ARGV[13] absolute, ms          ARGV[14] MAC key id
+--   ARGV[15] request hash   ARGV[16] digest of the request ARGV[17] its TTL, ms
+--   ARGV[18] session id to replace, or ''                  ARGV[19] device id, or ''
+--   ARGV[20] session id, field and value pairs of the new hash
+-- Returns {'CREATED' or 'REPLAYED', now, hash, {id, hash, ...} of those that made room},
+-- {'REQUEST_ID_REUSED'}, {'REPLAY_SUPERSEDED', id}, {'UNREGISTERED'}, {'USER_MISMATCH'} or {'LIMIT'}.
+local user, id, profile, at_cap = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
+local cap, request, digest = tonumber(ARGV[11]), ARGV[15], ARGV[16]
+local replaces, device = ARGV[18], ARGV[19]
+local EVICTED_BY_CAP, REPLACED = 5, 6
+
+local function hashes(ids, first)
+  local found = {}
+  for i = first, #ids do
+    local flat = redis.call('HGETALL', session_key(ids[i]))
+    if #flat > 0 then
+      found[#found + 1] = ids[i]
+      found[#found + 1] = flat
+    end
+  end
+  return found
+end
+
+local seen = recall(request, digest)
+if seen == false then return { 'REQUEST_ID_REUSED' } end
+if seen then
+  local session, flat = read_session(seen[1])
+  if not session or state_of(session) ~= 'ACTIVE' or session.g ~= '1' then
+    return { 'REPLAY_SUPERSEDED', seen[1] }
+  end
+  return { 'REPLAYED', now, seen[1], flat, hashes(seen, 2) }
+end
+-- A store that lost its registration (flushed, or the wrong one) must be looked at before it is used.
+if redis.call('HEXISTS', PROFILES, profile) == 0 then return { 'UNREGISTERED' } end
+
+local replaced, expired, staying = {}, {}, {}
+local members = members_of(profile, user)
+for _, member in ipairs(members) do
+  local list = staying
+  if is_dead(member.session) then
+    list = expired
+  elseif member.id == replaces or (device ~= '' and member.session.d == device) then
+    list = replaced
+  end
+  list[#list + 1] = member
+end
+if replaces ~= '' then
+  local other = read_session(replaces)
+  if other and other.u ~= user then return { 'USER_MISMATCH' } end
+  if other and (other.p or 'default') ~= profile and state_of(other) == 'ACTIVE' then
+    replaced[#replaced + 1] = { id = replaces, session = other }
+  end
+end
+if at_cap == 'reject' and #staying >= cap then return { 'LIMIT' } end
+local excess = math.max(0, #staying - cap + 1)
+
+local live = live_key(profile, user)
+local newest = redis.call('ZRANGE', live, -1, -1, 'WITHSCORES')
+local score = math.max(now_us, (tonumber(newest[2]) or 0) + 1)
+local before = census(user)
+reach(user, #replaced + excess)
+redis.call('EXISTS', session_key(id), request_key(request))
+
+-- First write.
+local ended = {}
+for _, member in ipairs(expired) do drop(member.id, profile, user, member.session) end
+for _, member in ipairs(replaced) do
+  finish(member.id, member.session, REPLACED)
+  ended[#ended + 1] = member.id
+end
+if excess > 0 then
+  local sessions = {}
+  for _, member in ipairs(staying) do sessions[member.id] = member.session end
+  local popped = redis.call('ZPOPMIN', live, excess)
+  for i = 1, #popped, 2 do
+    finish(popped[i], sessions[popped[i]], EVICTED_BY_CAP)
+    ended[#ended + 1] = popped[i]
+  end
+end
+
+local absolute = now + tonumber(ARGV[13])
+local expiry = math.min(now + tonumber(ARGV[12]), absolute)
+local fields = {
+  'u', user, 'c', int(score), 'x', int(expiry), 'X', int(absolute), 'i', ARGV[12],
+  'g', '1', 'K', ARGV[14],
+}
+if now_us ~= score then
+  fields[#fields + 1] = 'm'
+  fields[#fields + 1] = int(now)
+end
+if profile ~= 'default' then
+  fields[#fields + 1] = 'p'
+  fields[#fields + 1] = profile
+end
+if at_cap == 'evict_idle' then
+  fields[#fields + 1] = 'k'
+  fields[#fields + 1] = '1'
+end
+for i = 20, #ARGV do fields[#fields + 1] = ARGV[i] end
+redis.call('HSET', session_key(id), unpack(fields))
+redis.call('PEXPIREAT', session_key(id), int(expiry + 3600000))
+redis.call('ZADD', live, int(score), id)
+count('live', 1)
+count('created', 1)
+redis.call('ZADD', RECENT, int(score), id)
+redis.call('ZREMRANGEBYRANK', RECENT, 0, -RECENT_MOST - 1)
+visit(user, expiry)
+log(0, id, user, 0)
+write_counts()
+write_histogram(before, census(user))
+
+local made = hashes(ended, 1)
+table.insert(ended, 1, id)
+remember(request, digest, ended, ARGV[17])
+return { 'CREATED', now, id, redis.call('HGETALL', session_key(id)), made }

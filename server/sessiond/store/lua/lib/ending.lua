@@ -1,0 +1,120 @@
+-- How a session leaves: by an end reason (finish) or by expiry (drop), with every index, counter and
+-- the event in the same script.
+--   ARGV[1] retention of ended sessions, ms      ARGV[2] longest access token lifetime, ms
+--   ARGV[3] leeway of token verifiers, ms        ARGV[4] how long events are kept, ms
+--   ARGV[5] most events kept                     ARGV[6] caller, or '' for a rule
+local RETENTION, ACCESS, LEEWAY = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local LOG_WINDOW, LOG_MOST, BY = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local HISTORY_MOST, RECENT_MOST = 100, 100
+local IDLE, ABSOLUTE, EXPIRED = 9, 10, 11
+
+local changes = {}
+local function count(field, by) changes[field] = (changes[field] or 0) + by end
+
+local function write_counts()
+  for field, by in pairs(changes) do
+    if by ~= 0 then redis.call('HINCRBY', COUNTS, field, by) end
+  end
+end
+
+-- How many members the user's live sets hold, over all profiles.
+local function census(user)
+  local total = 0
+  for _, profile in ipairs(redis.call('HKEYS', PROFILES)) do
+    total = total + redis.call('ZCARD', live_key(profile, user))
+  end
+  return total
+end
+
+-- Moves the user between the bars of the histogram of users by number of live sessions.
+local function write_histogram(before, after)
+  if before == after then return end
+  if before > 0 and redis.call('HINCRBY', COUNTS, 'w:' .. before, -1) == 0 then
+    redis.call('HDEL', COUNTS, 'w:' .. before)
+  end
+  if after > 0 then redis.call('HINCRBY', COUNTS, 'w:' .. after, 1) end
+end
+
+-- Reads every key that ending `ending` sessions of the user will write, besides their own hashes and
+-- live sets: while a cluster slot moves, a script fails whole or not at all.
+local function reach(user, ending)
+  redis.call('EXISTS', USERS, COUNTS, RECENT, DEAD, LOG, history_key(user))
+  local excess = redis.call('ZCARD', history_key(user)) + ending - HISTORY_MOST
+  if excess > 0 then
+    for _, id in ipairs(redis.call('ZRANGE', history_key(user), 0, excess - 1)) do
+      redis.call('EXISTS', session_key(id))
+    end
+  end
+end
+
+local function log(reason, id, user, dead_at)
+  redis.call('XADD', LOG, 'MINID', '~', int(now - LOG_WINDOW), '*',
+    'e', reason, 's', id, 'u', user, 'd', int(dead_at))
+  local over = redis.call('XLEN', LOG) - LOG_MOST
+  -- A stream is trimmed by whole nodes of 100 entries: at most one node over the cap.
+  if over > 100 then count('log_cut', redis.call('XTRIM', LOG, 'MAXLEN', LOG_MOST)) end
+end
+
+-- The user needs a visit at this time, or earlier.
+local function visit(user, at) redis.call('ZADD', USERS, 'LT', int(at), user) end
+
+local function keep_history(user, id)
+  local history = history_key(user)
+  redis.call('ZADD', history, int(now), id)
+  count('ended', 1)
+  local excess = redis.call('ZCARD', history) - HISTORY_MOST
+  if excess > 0 then
+    local oldest = redis.call('ZPOPMIN', history, excess)
+    for i = 1, #oldest, 2 do redis.call('DEL', session_key(oldest[i])) end
+    count('ended', -excess)
+  end
+end
+
+-- Ends a live session. `session` has at least u, p and expiry.
+local function finish(id, session, reason)
+  local key, user = session_key(id), session.u
+  local private = { 'f', 'q' }
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.byte(field) == 46 then private[#private + 1] = field end
+  end
+  redis.call('HDEL', key, unpack(private))
+  redis.call('HSET', key, 'e', reason, 'E', int(now))
+  if BY ~= '' then redis.call('HSET', key, 'B', BY) end
+  redis.call('PEXPIRE', key, RETENTION)
+  redis.call('ZREM', live_key(session.p or 'default', user), id)
+  count('live', -1)
+  count('e:' .. reason, 1)
+  keep_history(user, id)
+  local dead_at = math.min(session.expiry, now + ACCESS) + LEEWAY
+  redis.call('ZADD', DEAD, int(dead_at), id)
+  visit(user, now + RETENTION)
+  log(reason, id, user, dead_at)
+end
+
+-- Takes a dead member out of a live set and counts why. `session` is nil if its hash is gone.
+local function drop(id, profile, user, session)
+  if redis.call('ZREM', live_key(profile, user), id) == 0 then return end
+  count('live', -1)
+  if session and session.e then return end
+  local reason = EXPIRED
+  if session then reason = session.x == session.X and ABSOLUTE or IDLE end
+  count('e:' .. reason, 1)
+  log(reason, id, user, 0)
+end
+
+-- The members of one live set in order, each as {id, session or nil}.
+local function members_of(profile, user)
+  local members = {}
+  for i, id in ipairs(redis.call('ZRANGE', live_key(profile, user), 0, -1)) do
+    local f = redis.call('HMGET', session_key(id), 'x', 'X', 'e', 'd')
+    local session = nil
+    if f[1] then
+      session = { u = user, p = profile, x = f[1], X = f[2], e = f[3], d = f[4] }
+      session.expiry = tonumber(f[1])
+    end
+    members[i] = { id = id, session = session }
+  end
+  return members
+end
+
+local function is_dead(session) return not session or session.e or session.expiry <= now end

@@ -1,0 +1,341 @@
+"""Typed calls of the scripts: one method an operation, one round trip each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sessiond.domain.errors import (
+    EtagMismatchError,
+    FieldViolation,
+    InvalidFieldError,
+    ReplaySupersededError,
+    RequestIdReusedError,
+    SessionLimitReachedError,
+    SessionUserMismatchError,
+    StartupError,
+    StoreUnavailableError,
+)
+from sessiond.domain.ids import PARTITIONS
+from sessiond.domain.limits import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES
+from sessiond.domain.profile import Profile
+from sessiond.domain.session import Client, EndReason, Outcome, Session, State
+from sessiond.store import loader, refusals
+from sessiond.store.fields import ATTRIBUTE, client_details, creation_fields, decode_session
+from sessiond.store.keyspace import SCHEMA_VERSION, Keyspace
+from sessiond.store.pipeline import Argument, TickPipeline
+from sessiond.store.replies import (
+    ALL_STATES,
+    Created,
+    EndPolicy,
+    Extended,
+    Found,
+    NewSession,
+    Page,
+    PageAnchor,
+    Pruned,
+    Request,
+    Revoked,
+)
+
+_A_RULE: Final = ""
+"""Who ended a session when no caller asked for it: the cap, a reused token, the expiry."""
+
+
+class Store:
+    """The operations on sessions. Every method may raise StoreUnavailableError."""
+
+    def __init__(
+        self, pipeline: TickPipeline, keyspace: Keyspace, ends: EndPolicy, *, shebang: bool = True
+    ) -> None:
+        self._pipeline = pipeline
+        self._keys = keyspace
+        self._scripts = loader.load_all(shebang=shebang)
+        self._ends: tuple[Argument, ...] = (
+            ends.retention_ms,
+            ends.access_ms,
+            ends.leeway_ms,
+            ends.log_ms,
+            ends.log_most,
+        )
+        self._log_ms = ends.log_ms
+
+    async def create(self, new: NewSession) -> Created:
+        """Create a session and make room for it.
+
+        Raises:
+            RequestIdReusedError, ReplaySupersededError, SessionUserMismatchError,
+            SessionLimitReachedError, StoreFullError: nothing was changed.
+        """
+        profile, request = new.profile, new.request
+        status, *rest = await self._run(
+            "create",
+            self._keys.of_user(new.user_id),
+            (
+                *self._ends, _A_RULE,
+                new.user_id, new.id, profile.name, profile.at_cap, profile.cap,
+                new.idle_ms, new.absolute_ms, new.mac_key_id,
+                request.key, request.digest, request.ttl_ms,
+                new.replaces_session_id, new.client.device_id,
+                *creation_fields(new.client, new.attributes, new.authentication, new.audience),
+            ),
+            idempotent=bool(request.key),
+        )  # fmt: skip
+        match status:
+            case b"CREATED" | b"REPLAYED":
+                now, session_id, flat, evicted = rest
+                return Created(
+                    now_ms=now,
+                    session=decode_session(session_id.decode(), flat, now),
+                    evicted=tuple(_sessions(evicted, now)),
+                    replayed=status == b"REPLAYED",
+                )
+            case b"REPLAY_SUPERSEDED":
+                raise ReplaySupersededError(
+                    "the request was done before and its session has since moved on",
+                    session_id=rest[0].decode(),
+                )
+            case b"LIMIT":
+                raise SessionLimitReachedError(
+                    "the user holds as many sessions as the profile allows",
+                    profile=profile.name,
+                    cap=str(profile.cap),
+                )
+            case b"UNREGISTERED":
+                raise StoreUnavailableError("the store is not the one that this server registered")
+        raise _refusal(status, new.replaces_session_id)
+
+    async def refresh(
+        self,
+        session_id: str,
+        generation: int,
+        client: Client,
+        *,
+        request: str,
+        grace_ms: int,
+        mac_key_id: int,
+    ) -> Extended:
+        """Present a generation of the refresh token; `request` is empty or a digest of the request.
+
+        Raises:
+            RefreshTokenReusedError: and the session is now ended.
+            RefreshTokenAheadError, SessionEndedError, SessionExpiredError, SessionNotFoundError.
+        """
+        cut, details = client_details(client)
+        status, *rest = await self._run(
+            "refresh",
+            self._keys.of_session(session_id),
+            (
+                *self._ends, _A_RULE,
+                session_id, generation, request, grace_ms, mac_key_id, cut, *details,
+            ),
+            idempotent=bool(request),
+        )  # fmt: skip
+        session, now = _usable(status, session_id, rest, "ROTATED CURRENT REPLAYED RECOVERED")
+        return Extended(now, session, rest[2], Outcome[status.decode()])
+
+    async def extend(self, session_id: str, client: Client) -> Extended:
+        """Extend a live session.
+
+        Raises:
+            SessionEndedError, SessionExpiredError, SessionNotFoundError.
+        """
+        cut, details = client_details(client)
+        status, *rest = await self._run(
+            "extend",
+            self._keys.of_session(session_id),
+            (session_id, cut, *details),
+            idempotent=True,
+        )
+        session, now = _usable(status, session_id, rest, "EXTENDED")
+        return Extended(now, session, rest[2])
+
+    async def validate(self, session_id: str, activity_ms: int) -> Found | None:
+        """Read a session and, at most once per activity interval, record that it was seen."""
+        reply = await self._run(
+            "validate",
+            self._keys.of_session(session_id),
+            (session_id, activity_ms),
+            idempotent=True,
+        )
+        return _found(reply, session_id)
+
+    async def get(self, session_id: str) -> Found | None:
+        """Read a session in any state."""
+        reply = await self._run(
+            "get", self._keys.of_session(session_id), (session_id,), idempotent=True
+        )
+        return _found(reply, session_id)
+
+    async def list(
+        self,
+        user_id: str,
+        size: int,
+        states: Iterable[State] = ALL_STATES,
+        after: PageAnchor | None = None,
+    ) -> Page:
+        """Read one page of a user's sessions, after the place where the page before ended."""
+        anchor = after or PageAnchor("", 0, "")
+        now, more, flat = await self._run(
+            "list",
+            self._keys.of_user(user_id),
+            (
+                user_id, size, " ".join(s.name for s in states),
+                anchor.section, anchor.score, anchor.session_id,
+            ),
+            idempotent=True,
+        )  # fmt: skip
+        sessions = tuple(
+            decode_session(flat[i + 2].decode(), flat[i + 3], now) for i in range(0, len(flat), 4)
+        )
+        last = PageAnchor(flat[-4].decode(), int(flat[-3]), flat[-2].decode()) if more else None
+        return Page(sessions, last)
+
+    async def update(
+        self,
+        session_id: str,
+        attributes: Mapping[str, str],
+        *,
+        remove: Sequence[str] = (),
+        replace_all: bool,
+        etag: str = "",
+    ) -> Found:
+        """Set and remove attributes of a live session.
+
+        Raises:
+            EtagMismatchError, InvalidFieldError (over the limits once merged), SessionEndedError,
+            SessionExpiredError, SessionNotFoundError, StoreFullError: nothing was changed.
+        """
+        arguments: list[Argument] = [session_id, etag, "all" if replace_all else "some"]
+        arguments += (MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, len(remove))
+        arguments += [ATTRIBUTE + key for key in remove]
+        for key, value in attributes.items():
+            arguments += (ATTRIBUTE + key, value)
+        status, *rest = await self._run(
+            "update", self._keys.of_session(session_id), arguments, idempotent=not etag
+        )
+        if status == b"ETAG_MISMATCH":
+            raise EtagMismatchError(
+                "another update came between", session_id=session_id, etag=rest[0].decode()
+            )
+        if status == b"TOO_LARGE":
+            limit = f"at most {MAX_ATTRIBUTES} entries and {MAX_ATTRIBUTE_BYTES} bytes"
+            made = f"would have {rest[1]} entries and {rest[0]} bytes"
+            raise InvalidFieldError([FieldViolation("attributes", f"{limit}; {made}")])
+        session, now = _usable(status, session_id, rest, "UPDATED")
+        return Found(now, session)
+
+    async def revoke(self, session_id: str, reason: EndReason, caller: str) -> Revoked | None:
+        """End a session; None if it is unknown."""
+        status, *rest = await self._run(
+            "revoke",
+            self._keys.of_session(session_id),
+            (*self._ends, caller, session_id, int(reason)),
+            idempotent=True,
+        )
+        if status == b"NOT_FOUND":
+            return None
+        now, flat = rest
+        return Revoked(now, decode_session(session_id, flat, now), status == b"REVOKED")
+
+    async def revoke_user(
+        self, user_id: str, reason: EndReason, caller: str, request: Request, except_id: str = ""
+    ) -> tuple[str, ...]:
+        """End all live sessions of a user but `except_id`; the ids that this request ended.
+
+        Raises:
+            RequestIdReusedError, SessionUserMismatchError: nothing was changed.
+        """
+        status, *rest = await self._run(
+            "revoke_user",
+            self._keys.of_user(user_id),
+            (
+                *self._ends, caller,
+                user_id, except_id, int(reason), request.key, request.digest, request.ttl_ms,
+            ),
+            idempotent=bool(request.key),
+        )  # fmt: skip
+        if status in (b"REVOKED", b"REPLAYED"):
+            return tuple(word.decode() for word in rest[1])
+        raise _refusal(status, except_id)
+
+    async def prune_user(self, user_id: str) -> Pruned:
+        """Visit a user: drop what is dead and set the next visit."""
+        reply = await self._run(
+            "prune_user",
+            self._keys.of_user(user_id),
+            (*self._ends, _A_RULE, user_id),
+            idempotent=True,
+        )
+        return Pruned(*reply)
+
+    async def sweep(self, partition: int, most: int) -> tuple[str, ...]:
+        """Trim a partition's `dead` and `log`, and name up to `most` users due for a visit."""
+        reply = await self._run(
+            "sweep", self._keys.bases[partition], (self._log_ms, most), idempotent=True
+        )
+        return tuple(word.decode() for word in reply)
+
+    async def register(self, profiles: Iterable[Profile]) -> None:
+        """Pin what all servers of a store must agree on, in every partition.
+
+        Raises:
+            StartupError: this server differs from those before it.
+        """
+        # Loaded ahead: fakeredis' TCP server hangs up at any error reply, NOSCRIPT too.
+        await asyncio.gather(
+            *(self._pipeline.command("SCRIPT", "LOAD", s.source) for s in self._scripts.values())
+        )
+        arguments: list[Argument] = [SCHEMA_VERSION, PARTITIONS]
+        for profile in profiles:
+            arguments += (profile.name, "refreshed" if profile.ordered_by_refresh else "created")
+        differences = await asyncio.gather(
+            *(self._run("register", base, arguments, idempotent=True) for base in self._keys.bases)
+        )
+        for difference in differences:
+            if difference:
+                what, stored, ours = (word.decode() for word in difference)
+                raise StartupError(
+                    f"this store was set up with {what} = {stored}, this server has {ours}: all"
+                    " servers of a store need the same, and it cannot change under live sessions"
+                )
+
+    async def _run(
+        self, name: str, base: str, arguments: Sequence[Argument], *, idempotent: bool
+    ) -> Any:
+        script = self._scripts[name]
+        return await self._pipeline.run(script, base, arguments, idempotent=idempotent)
+
+
+def _sessions(flat: list[Any], now_ms: int) -> Iterable[Session]:
+    for i in range(0, len(flat), 2):
+        yield decode_session(flat[i].decode(), flat[i + 1], now_ms)
+
+
+def _found(reply: list[Any], session_id: str) -> Found | None:
+    if reply[0] == b"NOT_FOUND":
+        return None
+    _, now, flat = reply
+    return Found(now, decode_session(session_id, flat, now))
+
+
+def _usable(status: bytes, session_id: str, rest: list[Any], good: str) -> tuple[Session, int]:
+    if status == b"NOT_FOUND":
+        raise refusals.not_found(session_id)
+    now, flat = rest[0], rest[1]
+    session = decode_session(session_id, flat, now)
+    name = status.decode()
+    if name not in good.split():
+        raise refusals.refused(name, session)
+    return session, now
+
+
+def _refusal(status: bytes, other_session_id: str) -> Exception:
+    if status == b"REQUEST_ID_REUSED":
+        return RequestIdReusedError("the request id was used before, for another request")
+    if status == b"USER_MISMATCH":
+        return SessionUserMismatchError(
+            "the session belongs to another user", session_id=other_session_id
+        )
+    raise AssertionError(f"a script answered {status!r}")
