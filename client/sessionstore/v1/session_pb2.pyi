@@ -304,7 +304,9 @@ class Authentication(_message.Message):
     ACR_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     acr: _builtins.str
-    """Authentication context class reference. At most 128 bytes."""
+    """Authentication context class reference. At most 128 bytes of visible ASCII without quotes and
+    backslashes.
+    """
     @_builtins.property
     def methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Authentication method references (RFC 8176), such as "pwd" or "otp". At most 8 of 1 to 32

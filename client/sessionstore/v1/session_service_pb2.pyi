@@ -128,7 +128,7 @@ class CreateSessionRequest(_message.Message):
     @_builtins.property
     def audience(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The audience of the session's access tokens; the server's default if empty. At most 8 of 1 to 256
-        bytes each.
+        bytes each, 512 in all, of visible ASCII without quotes and backslashes.
         """
 
     @_builtins.property
@@ -554,7 +554,9 @@ class ListSessionsRequest(_message.Message):
     """The next_page_token of the page before, with the same user_id and states; empty for the first."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_session_pb2.Session.State.ValueType]:
-        """Only sessions in one of these states; all if empty. At most 3."""
+        """Only sessions in one of these states; all if empty. At most 3. Expired sessions are listed until
+        the server has next visited their user, within a minute or so.
+        """
 
     def __init__(
         self,

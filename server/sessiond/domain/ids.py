@@ -1,7 +1,7 @@
 """Session ids and partitions.
 
 A session id is base64url of 18 bytes: the partition, then 17 random bytes (136 bits, above the
-64 bits of entropy that OWASP ASVS 7.2.3 asks for). Its keys are found from the id alone.
+128 that OWASP ASVS 5.0, 7.2.3 asks for). Its keys are found from the id alone.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ MAX_METHOD: Final = 32
 MAX_ACR: Final = 128
 MAX_AUDIENCES: Final = 8
 MAX_AUDIENCE: Final = 256
+MAX_AUDIENCE_BYTES: Final = 512
+"""Over all audiences of one session: its access tokens stay under MAX_ACCESS_TOKEN."""
 
 MIN_LIFETIME_MS: Final = 1_000
 MAX_BATCH: Final = 1_000

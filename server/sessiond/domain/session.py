@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Final
 
+MOST_LOST_GENERATIONS: Final = 16
+"""How far ahead of the store a refresh token may be and still count as a lost write."""
+
 
 class EndReason(IntEnum):
     """Why a session is no longer live. The number is what the store keeps and the wire carries."""
@@ -98,6 +101,15 @@ class Session:
     def create_ms(self) -> int:
         """When the session was created."""
         return self.create_us // 1000
+
+    def accepts(self, generation: int, now_ms: int, grace_ms: int) -> bool:
+        """Whether a refresh with this generation would be given tokens, without its request id.
+
+        A generation shortly ahead of the store is one that the store lost in a failover.
+        """
+        if generation == self.generation - 1:
+            return grace_ms > 0 and abs(now_ms - self.mint_ms) <= grace_ms
+        return self.generation <= generation <= self.generation + MOST_LOST_GENERATIONS
 
 
 class Outcome(IntEnum):

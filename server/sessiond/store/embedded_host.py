@@ -26,6 +26,7 @@ _SOCKET_NAME: Final = "engine.sock"
 _SOCKET_PATH_BYTES: Final = 103  # sun_path of macOS less its NUL; Linux allows four more
 _GROUP_OR_WORLD_WRITABLE: Final = stat.S_IWGRP | stat.S_IWOTH
 _PROBE_TIMEOUT_S: Final = 1.0
+_PROC: Final = Path("/proc")
 
 # A parent that was gone before prctl() is seen by getppid(): then there will be no engine.
 _LAUNCHER: Final = (
@@ -177,9 +178,9 @@ def socket_place(path: Path, directory: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        if path.parent != directory:
-            with suppress(OSError):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            if path.parent != directory:
                 path.parent.rmdir()
 
 
@@ -197,10 +198,10 @@ def answers_ping(path: Path) -> bool:
 
 def is_engine_of(directory: Path, pid: int) -> bool:
     """Whether the process is an engine on this directory, and no other that got its pid."""
-    wanted = b"--dir", os.fsencode(directory)
-    if Path("/proc/self/cmdline").exists():
+    wanted = b"--dir", os.fsencode(directory), b""  # closed, so that /d does not match /d2
+    if _PROC.joinpath("self/cmdline").exists():
         try:
-            return b"\0".join(wanted) in Path(f"/proc/{pid}/cmdline").read_bytes()
+            return b"\0".join(wanted) in _PROC.joinpath(str(pid), "cmdline").read_bytes()
         except OSError:
             return False
     listing = subprocess.run(  # noqa: S603 - fixed words and a number

@@ -17,7 +17,7 @@ from sessiond.domain.errors import (
     StartupError,
     StoreUnavailableError,
 )
-from sessiond.domain.ids import PARTITIONS
+from sessiond.domain.ids import PARTITIONS, partition_of_session, partition_of_user
 from sessiond.domain.limits import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES
 from sessiond.domain.profile import Profile
 from sessiond.domain.session import Client, EndReason, Outcome, Session, State
@@ -69,6 +69,7 @@ class Store:
             SessionLimitReachedError, StoreFullError: nothing was changed.
         """
         profile, request = new.profile, new.request
+        _must_be_of(new.user_id, new.replaces_session_id)
         status, *rest = await self._run(
             "create",
             self._keys.of_user(new.user_id),
@@ -247,6 +248,7 @@ class Store:
         Raises:
             RequestIdReusedError, SessionUserMismatchError: nothing was changed.
         """
+        _must_be_of(user_id, except_id)
         status, *rest = await self._run(
             "revoke_user",
             self._keys.of_user(user_id),
@@ -329,6 +331,12 @@ def _usable(status: bytes, session_id: str, rest: list[Any], good: str) -> tuple
     if name not in good.split():
         raise refusals.refused(name, session)
     return session, now
+
+
+def _must_be_of(user_id: str, session_id: str) -> None:
+    """Refuse a session of another partition: it is another user's, and no script would see it."""
+    if session_id and partition_of_session(session_id) != partition_of_user(user_id):
+        raise _refusal(b"USER_MISMATCH", session_id)
 
 
 def _refusal(status: bytes, other_session_id: str) -> Exception:

@@ -1,0 +1,152 @@
+"""The command line of sessiond: serve, token, keys."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+from sessionstore._version import __version__
+
+from sessiond import devmode, settings
+from sessiond.app import LEEWAY_S, App, key_lifetimes
+from sessiond.domain.errors import StartupError
+from sessiond.ops import logging
+from sessiond.settings import Settings, parse_duration
+from sessiond.tokens import keymaker
+from sessiond.tokens.keyfiles import Kind
+from sessiond.tokens.keyring import KeyRing
+from sessiond.tokens.keys import Algorithm
+from sessiond.tokens.service import ServiceTokens
+
+
+def main() -> None:
+    """Run a command; exit 1 with one sentence if it cannot be done."""
+    arguments = _parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except StartupError as error:
+        sys.exit(f"sessiond: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sessiond",
+        description="A session service over gRPC, with sessions in Redis or Valkey.",
+        epilog="Settings are read from the environment, see docs/configuration.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"sessiond {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    serve = commands.add_parser("serve", help="run the server until SIGTERM or Ctrl-C")
+    serve.add_argument("--dev", action="store_true", default=None, help="development mode")
+    serve.add_argument("--listen", metavar="HOST:PORT", help="overrides SESSIOND_LISTEN")
+    serve.add_argument("--store-url", metavar="URL", help="overrides SESSIOND_STORE_URL")
+    serve.set_defaults(run=_serve)
+
+    token = commands.add_parser(
+        "token",
+        help="mint a service token for a caller and print it",
+        description="The caller needs an entry in the callers file, which gives it its roles.",
+    )
+    token.add_argument("name", help="the caller, as the callers file names it")
+    token.add_argument("--lifetime", metavar="DURATION", help="such as 30d; by default the longest")
+    token.add_argument("--dev", action="store_true", default=None, help="development mode's keys")
+    token.set_defaults(run=_token)
+
+    keys = commands.add_parser("keys", help="make or rotate the keys of a key ring")
+    actions = keys.add_subparsers(required=True, metavar="ACTION")
+    init = actions.add_parser("init", help="make a key of every kind that has none")
+    init.set_defaults(run=_keys_init)
+    rotate = actions.add_parser("rotate", help="add a key, which takes over after a while")
+    rotate.add_argument("kind", type=Kind, choices=list(Kind), help="which keys")
+    rotate.set_defaults(run=_keys_rotate)
+    for action in (init, rotate):
+        action.add_argument("--dir", type=Path, required=True, help="the key ring's directory")
+        action.add_argument(
+            "--algorithm",
+            type=Algorithm,
+            choices=list(Algorithm),
+            default=Algorithm.EDDSA,
+            help="of token keys (default: EdDSA)",
+        )
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    configured = settings.load(
+        dev=arguments.dev, listen=arguments.listen, store_url=arguments.store_url
+    )
+    logging.configure(configured.log_level, configured.log_format)
+    uvloop.run(_serve_until_told(configured))
+
+
+async def _serve_until_told(configured: Settings) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    async with App(configured) as app:
+        failure = asyncio.create_task(app.failed())
+        stop = asyncio.create_task(told.wait())
+        ready = asyncio.create_task(app.ready.wait())
+        await asyncio.wait((failure, stop, ready), return_when=asyncio.FIRST_COMPLETED)
+        if configured.dev and ready.done():
+            _welcome(configured, app.address)
+        await asyncio.wait((failure, stop), return_when=asyncio.FIRST_COMPLETED)
+        for task in (stop, ready, failure):
+            task.cancel()
+        if failure.done():
+            failure.result()
+
+
+def _welcome(configured: Settings, address: str) -> None:
+    path = devmode.write_token(configured, key_lifetimes(configured))
+    example = Path("examples/quickstart.py")
+    attempt = f"{sys.executable} {example}" if example.exists() else "the snippet of the README"
+    print(
+        f"\nsessiond {__version__} serves on {address} (development mode, loopback only)\n"
+        f"caller's token, also in {path}:\n\n"
+        f"  {path.read_text().strip()}\n\n"
+        f"try, in another terminal:\n\n"
+        f"  {attempt}\n",
+        flush=True,
+    )
+
+
+def _token(arguments: argparse.Namespace) -> None:
+    configured = settings.load(dev=arguments.dev)
+    lifetimes = key_lifetimes(configured)
+    try:
+        lifetime_s = (
+            int(parse_duration(arguments.lifetime).total_seconds())
+            if arguments.lifetime
+            else int(lifetimes.service_s)
+        )
+        ring = KeyRing.load(configured.effective_keys_dir, lifetimes)
+        tokens = ServiceTokens(ring, leeway_s=LEEWAY_S)
+        print(tokens.mint(arguments.name, lifetime_s, time.time()))
+    except ValueError as error:
+        raise StartupError(str(error)) from None
+
+
+def _keys_init(arguments: argparse.Namespace) -> None:
+    made = keymaker.create_keys(arguments.dir, algorithm=arguments.algorithm)
+    for path in made:
+        print(path)
+    if not made:
+        print(f"{arguments.dir} has a key of every kind", file=sys.stderr)
+
+
+def _keys_rotate(arguments: argparse.Namespace) -> None:
+    print(keymaker.rotate(arguments.dir, arguments.kind, algorithm=arguments.algorithm))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""gRPC: decode, call the service, encode. Nothing here decides what a call means."""

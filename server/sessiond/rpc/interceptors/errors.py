@@ -1,0 +1,67 @@
+"""Turns whatever a handler raises into a status. No text of an unexpected error leaves us."""
+
+from __future__ import annotations
+
+import traceback
+
+import structlog
+from google.protobuf.message import Message
+
+from sessiond.domain.errors import Reason, SessionStoreError
+from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.errors import DETAILS_KEY, REQUEST_ID_KEY, Refusal, to_refusal
+
+
+class RefusedError(Exception):
+    """A call that ends with a status other than OK."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+    async def send(self, call: Call) -> None:
+        """Abort the call with the status; raises grpc's AbortError."""
+        await call.context.abort(
+            self.refusal.code,
+            self.refusal.message,
+            ((DETAILS_KEY, self.refusal.details), (REQUEST_ID_KEY, call.request_id)),
+        )
+
+
+class InternalError(SessionStoreError):
+    """A fault of ours. Its words are the same for every fault."""
+
+    reason = Reason.INTERNAL
+
+
+class ErrorBoundary:
+    """Maps errors."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger("sessiond.rpc")
+
+    def wrap(self, _: Method, handler: Handler) -> Handler:
+        """Raise RefusedError for every error."""
+
+        async def bounded(call: Call) -> Message:
+            try:
+                return await handler(call)
+            except SessionStoreError as error:
+                refusal = to_refusal(error, by_refresh_token=call.by_refresh_token)
+            except Exception as error:  # noqa: BLE001  the last line: nothing passes it unmapped
+                self._log_fault(call, error)
+                refusal = to_refusal(InternalError("internal error"))
+            raise RefusedError(refusal) from None
+
+        return bounded
+
+    def _log_fault(self, call: Call, error: Exception) -> None:
+        # The places and the type, not the message: that may hold what the request held.
+        frames = traceback.extract_tb(error.__traceback__)
+        self._log.error(
+            "fault",
+            method=call.method.name,
+            request_id=call.request_id,
+            error=type(error).__name__,
+            frames=[f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in frames],
+        )

@@ -1,0 +1,55 @@
+"""One line for each call: who, what, how it went. Never a token, never a session id in clear."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+from google.protobuf.message import Message
+
+from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.interceptors.errors import RefusedError
+
+
+class RequestLog:
+    """Logs calls. Session ids are logged as a keyed hash: enough to follow one, not to use it."""
+
+    def __init__(self, pseudonym: Callable[[str], str]) -> None:
+        self._pseudonym = pseudonym
+        self._log = structlog.get_logger("sessiond.rpc")
+
+    def wrap(self, method: Method, handler: Handler) -> Handler:
+        """Log each call once it is over."""
+        name = method.name.rpartition("/")[2]
+
+        async def logged(call: Call) -> Message:
+            started = time.perf_counter()
+            code, reason = "CANCELLED", ""
+            try:
+                reply = await handler(call)
+                code = "OK"
+            except RefusedError as error:
+                code, reason = error.refusal.code.name, error.refusal.reason.value
+                await error.send(call)
+                raise
+            except asyncio.CancelledError:
+                raise
+            else:
+                return reply
+            finally:
+                fields = {
+                    "method": name,
+                    "caller": call.caller.name,
+                    "code": code,
+                    "ms": round((time.perf_counter() - started) * 1000, 2),
+                    "request_id": call.request_id,
+                }
+                if reason:
+                    fields["reason"] = reason
+                if call.session_id:
+                    fields["session"] = self._pseudonym(call.session_id)
+                self._log.info("call", **fields)
+
+        return logged

@@ -1,0 +1,114 @@
+"""The gRPC server: methods with their interceptors, and how it listens."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.message import Message
+
+from sessiond.domain.callers import Role
+from sessiond.domain.errors import StartupError
+from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, compose
+from sessiond.rpc.errors import REQUEST_ID_KEY
+from sessiond.rpc.malformed import Malformed, deserializer
+
+_REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """Where the server listens, and with which PEM certificate chain and key, if any."""
+
+    listen: str
+    certificate: tuple[bytes, bytes] | None = None
+    max_request_bytes: int = 4 * 1024 * 1024
+
+
+def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
+    """A server that has its port, and the port; it answers once it is started.
+
+    Raises:
+        StartupError: the address cannot be listened on, or the certificate is wrong.
+    """
+    server = grpc.aio.server(
+        options=(
+            ("grpc.max_receive_message_length", transport.max_request_bytes),
+            ("grpc.so_reuseport", 0),
+            # Clients may ping idle connections this often to learn that we are gone.
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+        )
+    )
+    try:
+        if transport.certificate:
+            chain, key = transport.certificate
+            credentials = grpc.ssl_server_credentials([(key, chain)])
+            port = server.add_secure_port(transport.listen, credentials)
+        else:
+            port = server.add_insecure_port(transport.listen)
+    except RuntimeError:
+        port = 0
+    if not port:
+        raise StartupError(
+            f"cannot listen on {transport.listen}: is the port taken, the address not of this"
+            " machine, or the certificate not that of the key?"
+        )
+    return server, port
+
+
+def add_service(
+    server: grpc.aio.Server,
+    service: ServiceDescriptor,
+    servicer: object,
+    roles: Mapping[str, Role],
+    interceptors: Sequence[Interceptor],
+) -> None:
+    """Serve every method of a service with the servicer's handler of the same name."""
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+    for descriptor in service.methods:
+        name = f"/{service.full_name}/{descriptor.name}"
+        method = Method(name, roles[name])
+        handler = compose(method, _decoded(getattr(servicer, descriptor.name)), interceptors)
+        handlers[descriptor.name] = grpc.unary_unary_rpc_method_handler(
+            _behaviour(method, handler),
+            request_deserializer=deserializer(
+                message_factory.GetMessageClass(descriptor.input_type)
+            ),
+            response_serializer=_serialize,
+        )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(service.full_name, handlers),)
+    )
+
+
+def _serialize(reply: Message) -> bytes:
+    return reply.SerializeToString()
+
+
+def _decoded(handler: Handler) -> Handler:
+    async def decoded(call: Call) -> Message:
+        if isinstance(call.request, Malformed):
+            raise call.request.error
+        return await handler(call)
+
+    return decoded
+
+
+def _behaviour(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitable[Message]]:
+    async def behave(request: Any, context: Context) -> Message:
+        pairs = context.invocation_metadata() or ()
+        metadata = {key: value for key, value in pairs if isinstance(value, str)}
+        request_id = metadata.get(REQUEST_ID_KEY, "")
+        if not _REQUEST_ID.fullmatch(request_id):
+            request_id = str(uuid.uuid4())
+        return await handler(Call(method, request, context, metadata, request_id))
+
+    return behave

@@ -1,0 +1,117 @@
+"""SessionService: each method decodes, calls the service, and encodes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+from google.protobuf.message import Message
+from sessionstore.v1 import session_service_pb2 as pb
+
+from sessiond.rpc import decode, encode
+from sessiond.rpc.call import Call
+from sessiond.service.sessions import Sessions
+
+
+class SessionServicer:
+    """The handlers, by the names of their RPCs."""
+
+    def __init__(self, sessions: Sessions, *, issuer: str, keys_cached: timedelta) -> None:
+        self._sessions = sessions
+        self._issuer = issuer
+        self._keys_cached = keys_cached
+
+    async def CreateSession(self, call: Call) -> Message:
+        login, request_id = decode.login(call.request, self._sessions.policies)
+        created = await self._sessions.lifecycle.create(call.caller, login, request_id)
+        call.session_id = created.session.id
+        return pb.CreateSessionResponse(
+            session=encode.session(created.session),
+            tokens=encode.tokens(created.tokens),
+            evicted_sessions=encode.sessions(created.evicted),
+        )
+
+    async def RefreshSession(self, call: Call) -> Message:
+        call.by_refresh_token = True
+        token, client, request_id = decode.refresh(call.request)
+        refreshed = await self._sessions.lifecycle.refresh(call.caller, token, client, request_id)
+        call.session_id = refreshed.session.id
+        return pb.RefreshSessionResponse(
+            session=encode.session(refreshed.session),
+            tokens=encode.tokens(refreshed.tokens),
+            outcome=pb.RefreshSessionResponse.Outcome.ValueType(refreshed.outcome),
+            previous_expire_time=encode.timestamp(refreshed.previous_expire_ms),
+        )
+
+    async def ExtendSession(self, call: Call) -> Message:
+        call.session_id, client = decode.extend(call.request)
+        extended = await self._sessions.lifecycle.extend(call.session_id, client)
+        return pb.ExtendSessionResponse(
+            session=encode.session(extended.session),
+            previous_expire_time=encode.timestamp(extended.previous_expire_ms),
+            extended=extended.session.expire_ms > extended.previous_expire_ms,
+        )
+
+    async def ValidateSession(self, call: Call) -> Message:
+        credential = decode.credential(call.request)
+        validation = await self._sessions.validator.validate(credential)
+        if validation.session:
+            call.session_id = validation.session.id
+        return encode.validation(validation)
+
+    async def BatchValidateSessions(self, call: Call) -> Message:
+        credentials = decode.credentials(call.request)
+        validate = self._sessions.validator.validate
+        validations = await asyncio.gather(*(validate(c) for c in credentials))
+        return pb.BatchValidateSessionsResponse(
+            results=[encode.validation(validation) for validation in validations]
+        )
+
+    async def GetSession(self, call: Call) -> Message:
+        call.session_id = decode.session_id(call.request)
+        session = await self._sessions.reader.get(call.session_id)
+        return pb.GetSessionResponse(session=encode.session(session))
+
+    async def ListSessions(self, call: Call) -> Message:
+        wanted = decode.listing(call.request)
+        page = await self._sessions.reader.list(
+            wanted.user_id, wanted.states, wanted.page_size, wanted.page_token
+        )
+        return pb.ListSessionsResponse(
+            sessions=encode.sessions(page.sessions), next_page_token=page.next_page_token
+        )
+
+    async def UpdateSession(self, call: Call) -> Message:
+        change = decode.change(call.request)
+        call.session_id = change.session_id
+        session = await self._sessions.reader.update(
+            change.session_id,
+            change.attributes,
+            remove=change.remove,
+            replace_all=change.replace_all,
+            etag=change.etag,
+        )
+        return pb.UpdateSessionResponse(session=encode.session(session))
+
+    async def RevokeSession(self, call: Call) -> Message:
+        reason = decode.revoke_reason(call.request)
+        call.session_id, call.by_refresh_token = decode.revoke_target(
+            call.request, self._sessions.session_of_token
+        )
+        session = await self._sessions.revoker.revoke(call.caller, call.session_id, reason)
+        return pb.RevokeSessionResponse(session=encode.session(session) if session else None)
+
+    async def RevokeUserSessions(self, call: Call) -> Message:
+        what, request_id = decode.user_revocation(call.request)
+        ids = await self._sessions.revoker.revoke_user(call.caller, what, request_id)
+        return pb.RevokeUserSessionsResponse(session_ids=ids)
+
+    async def GetSigningKeys(self, _: Call) -> Message:
+        now_ms = time.time_ns() // 1_000_000
+        return pb.GetSigningKeysResponse(
+            keys=[pb.JsonWebKey(**key) for key in self._sessions.jwks()],
+            issuer=self._issuer,
+            read_time=encode.timestamp(now_ms),
+            expire_time=encode.timestamp(now_ms + int(self._keys_cached.total_seconds() * 1000)),
+        )

@@ -1,0 +1,107 @@
+"""Whether the store can be used: checked at the start, and again whenever it was away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+import structlog
+
+from sessiond.domain.errors import SessionStoreError, StartupError
+from sessiond.domain.profile import Profile
+from sessiond.store.checks import MAX_SKEW_S, check_engine, clock_skew_s
+from sessiond.store.keyspace import Keyspace
+from sessiond.store.pipeline import TickPipeline
+from sessiond.store.scripts import Store
+
+_INTERVAL_S: Final = 0.5
+_PATIENCE_S: Final = 2.0
+
+OnChange = Callable[[bool], Awaitable[None]]
+
+
+class Readiness:
+    """Watches the store. Not ready until it has answered, agreed and been checked."""
+
+    def __init__(
+        self,
+        pipeline: TickPipeline,
+        store: Store,
+        keyspace: Keyspace,
+        profiles: Iterable[Profile],
+        *,
+        strict: bool,
+        checked: bool,
+    ) -> None:
+        """Set what is watched.
+
+        Args:
+            pipeline: leads to the store.
+            store: registers this server.
+            keyspace: holds the probe key.
+            profiles: what this server has configured.
+            strict: whether a fault of the engine stops the start (outside development mode).
+            checked: whether the engine's settings are looked at; fakeredis has none.
+        """
+        self._pipeline = pipeline
+        self._store = store
+        self._keyspace = keyspace
+        self._profiles = tuple(profiles)
+        self._strict = strict
+        self._checked = checked
+        self._registered = False
+        self._log = structlog.get_logger("sessiond.store")
+        self.ready = False
+
+    async def watch(self, on_change: OnChange) -> None:
+        """Watch until cancelled, and tell of every change.
+
+        Raises:
+            StartupError: the store must not be used by this server, found before it was ever used.
+        """
+        last_problem = ""
+        while True:
+            problem = await self._problem()
+            if problem != last_problem:
+                if problem:
+                    self._log.warning("store_not_ready", problem=problem)
+                last_problem = problem
+            if self.ready == bool(problem):
+                self.ready = not problem
+                await on_change(self.ready)
+                if self.ready:
+                    self._log.info("store_ready")
+            await asyncio.sleep(_INTERVAL_S)
+
+    async def _problem(self) -> str:
+        """Why the store cannot be used now; empty if it can."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                skew = await clock_skew_s(self._pipeline)
+                if not self.ready:
+                    await self._admit()
+        except StartupError as error:
+            if not self._registered:
+                raise
+            return str(error)
+        except SessionStoreError as error:
+            return error.message
+        except TimeoutError:
+            return "the store does not answer"
+        if abs(skew) > MAX_SKEW_S:
+            return f"this machine's clock is {skew:+.1f} s off the store's"
+        return ""
+
+    async def _admit(self) -> None:
+        """Agree with the store, and look at its settings."""
+        await self._store.register(self._profiles)
+        if self._checked:
+            findings = await check_engine(self._pipeline, self._keyspace)
+            for warning in findings.warnings:
+                self._log.warning("store_check", finding=warning)
+            if findings.faults and self._strict:
+                raise StartupError("; ".join(findings.faults))
+            for fault in findings.faults:
+                self._log.warning("store_check", finding=fault)
+        self._registered = True

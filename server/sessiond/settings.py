@@ -1,0 +1,329 @@
+"""Every setting of sessiond, the only place that defines one. docs/configuration.md lists them.
+
+Each is read from the environment as SESSIOND_ and its name. Durations are a number and a unit
+(`500ms`, `30s`, `10m`, `12h`, `7d`) or plain seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sessiond.domain.errors import StartupError
+from sessiond.domain.profile import DEFAULT_PROFILE, AtCap, Profile
+
+ENV_PREFIX: Final = "SESSIOND_"
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_PROFILE_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
+
+
+def parse_duration(value: Any) -> Any:
+    """A duration from text, as in `7d`; anything else is left to pydantic."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)
+        if not match:
+            raise ValueError("a duration is a number and a unit, such as 30s, 10m, 12h or 7d")
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Lifetime = Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=3660))]
+Cap = Annotated[int, Field(ge=1, le=1000)]
+
+
+def milliseconds(duration: timedelta) -> int:
+    """A duration in whole milliseconds."""
+    return duration // timedelta(milliseconds=1)
+
+
+class ProfileSettings(BaseModel):
+    """A named policy; what it leaves out is as in the default profile."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    idle_lifetime: Lifetime | None = None
+    absolute_lifetime: Lifetime | None = None
+    session_cap: Cap | None = None
+    at_cap: AtCap | None = None
+
+
+class Settings(BaseSettings):
+    """The settings of one server."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+
+    dev: bool = Field(
+        default=False,
+        description="Development mode: loopback only, keys and callers made on first start,"
+        " embedded engine, reflection.",
+    )
+    data_dir: Path = Field(
+        default=Path(".sessiond"),
+        description="Where development mode keeps its keys, callers, token and embedded engine.",
+    )
+
+    listen: str = Field(
+        default="127.0.0.1:7700", description="Address and port to serve gRPC on; port 0 picks one."
+    )
+    tls_cert_file: Path | None = Field(
+        default=None, description="PEM certificate chain of this server. With it, TLS only."
+    )
+    tls_key_file: Path | None = Field(default=None, description="PEM private key of the chain.")
+    plaintext: bool = Field(
+        default=False,
+        description="Serve without TLS on an address that is not loopback, behind a proxy or mesh"
+        " that encrypts.",
+    )
+    reflection: bool | None = Field(
+        default=None, description="Serve gRPC reflection; by default only in development mode."
+    )
+    max_in_flight: int = Field(
+        default=1000, ge=1, le=100_000, description="Calls in flight; more are refused at once."
+    )
+    max_call_time: Duration = Field(
+        default=timedelta(seconds=10),
+        gt=timedelta(0),
+        description="The longest a call may take, also if its deadline is later or missing.",
+    )
+    max_request_bytes: int = Field(
+        default=5 * 1024 * 1024, ge=16_384, description="The largest request message, in bytes."
+    )
+    drain_time: Duration = Field(
+        default=timedelta(seconds=10), description="How long calls in flight may finish at a stop."
+    )
+
+    store_url: str | None = Field(
+        default=None,
+        description="embedded://DIR, redis://, rediss:// or unix://; by default, in development"
+        " mode, embedded in data_dir.",
+    )
+    store_ca_file: Path | None = Field(
+        default=None, description="PEM certificates that a rediss:// server is verified against."
+    )
+    store_connections: int = Field(
+        default=16, ge=1, le=1000, description="Connections to the store, at most."
+    )
+    store_connect_timeout: Duration = Field(
+        default=timedelta(seconds=1), description="How long connecting to the store may take."
+    )
+    store_read_timeout: Duration = Field(
+        default=timedelta(seconds=2), description="How long the store may take to answer."
+    )
+    store_pool_timeout: Duration = Field(
+        default=timedelta(seconds=1), description="How long to wait for a free connection."
+    )
+    key_prefix: str = Field(
+        default="ss",
+        pattern=r"^[A-Za-z0-9_.-]{1,32}$",
+        description="What every key in the store starts with.",
+    )
+    embedded_appendfsync: Literal["always", "everysec", "no"] = Field(
+        default="everysec", description="appendfsync of the embedded engine."
+    )
+    embedded_maxmemory: str | None = Field(
+        default=None, pattern=r"^\d+(kb|mb|gb)?$", description="maxmemory of the embedded engine."
+    )
+
+    keys_dir: Path | None = Field(
+        default=None,
+        description="The key ring's directory; by default, in development mode, in data_dir.",
+    )
+    key_reload_interval: Duration = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        description="How often the key ring and the callers file are looked at for changes.",
+    )
+    key_publish_time: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How long a new key is published before it signs.",
+    )
+    callers_file: Path | None = Field(
+        default=None,
+        description="TOML file of callers and their roles; by default, in development mode, in"
+        " data_dir.",
+    )
+    issuer: str = Field(
+        default="sessionstore", min_length=1, description="The iss claim of access tokens."
+    )
+    audience: str = Field(
+        default="sessionstore",
+        min_length=1,
+        max_length=256,
+        description="The aud claim of access tokens when the caller names none.",
+    )
+    access_token_lifetime: Duration = Field(
+        default=timedelta(minutes=60),
+        ge=timedelta(seconds=1),
+        le=timedelta(days=1),
+        description="How long an access token is good.",
+    )
+    service_token_lifetime: Duration = Field(
+        default=timedelta(days=90),
+        ge=timedelta(minutes=1),
+        le=timedelta(days=400),
+        description="The longest lifetime of a caller's service token.",
+    )
+
+    idle_lifetime: Lifetime = Field(
+        default=timedelta(days=7),
+        description="A session that is not refreshed for this long expires (default profile).",
+    )
+    absolute_lifetime: Lifetime = Field(
+        default=timedelta(days=90),
+        description="A session expires this long after its creation, however much it is used.",
+    )
+    session_cap: Cap = Field(default=10, description="Live sessions of one user, 1 to 1000.")
+    at_cap: AtCap = Field(
+        default=AtCap.EVICT_OLDEST,
+        description="At the cap: evict_oldest, evict_idle (the one not refreshed the longest) or"
+        " reject the new one. Cannot change between evict_idle and the others once in use.",
+    )
+    profiles: dict[str, ProfileSettings] = Field(
+        default_factory=dict,
+        description="Further profiles, as JSON: {NAME: {idle_lifetime, absolute_lifetime,"
+        " session_cap, at_cap}}.",
+    )
+    grace_time: Duration = Field(
+        default=timedelta(seconds=10),
+        ge=timedelta(0),
+        le=timedelta(minutes=10),
+        description="How long a superseded refresh token is still answered with the current one;"
+        " 0 is strict rotation.",
+    )
+    activity_interval: Duration = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(0),
+        description="A validation records the session as seen at most this often.",
+    )
+    retention: Duration = Field(
+        default=timedelta(days=30),
+        ge=timedelta(hours=1),
+        le=timedelta(days=3660),
+        description="How long ended sessions are kept.",
+    )
+    request_id_lifetime: Duration = Field(
+        default=timedelta(minutes=10),
+        ge=timedelta(seconds=1),
+        description="How long a request id is remembered.",
+    )
+    event_log_time: Duration = Field(
+        default=timedelta(hours=2),
+        description="How long events are kept; never under access_token_lifetime.",
+    )
+    event_log_max_length: int = Field(
+        default=100_000, ge=1_000, description="Events kept in one of the 64 partitions, at most."
+    )
+
+    reaper_interval: Duration = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(0),
+        description="How often expired sessions are looked for; 0 turns the reaper off.",
+    )
+    reaper_batch: int = Field(
+        default=100, ge=1, le=1000, description="Users that the reaper visits at a time."
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe log lines to write."
+    )
+    log_format: Literal["json", "logfmt"] = Field(default="json", description="How log lines look.")
+
+    @model_validator(mode="after")
+    def _check_transport(self) -> Self:
+        host = self.listen.rpartition(":")[0]
+        if self.dev and host not in LOOPBACK:
+            raise ValueError(
+                "listen: development mode serves loopback only, such as 127.0.0.1:7700"
+            )
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_cert_file and tls_key_file go together")
+        if self.tls_cert_file is None and not self.plaintext and host not in LOOPBACK:
+            raise ValueError(
+                "listen: without tls_cert_file and tls_key_file only loopback is served; set"
+                " plaintext=true if a proxy or mesh encrypts"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_completeness(self) -> Self:
+        if not self.dev:
+            for name in ("store_url", "keys_dir", "callers_file"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"{name}: required outside development mode")
+        if (self.store_url or "").startswith("fakeredis") and not self.dev:
+            raise ValueError("store_url: fakeredis is for tests")
+        return self
+
+    @model_validator(mode="after")
+    def _check_lifetimes(self) -> Self:
+        if self.event_log_time < self.access_token_lifetime:
+            raise ValueError("event_log_time: must not be under access_token_lifetime")
+        for profile in self.all_profiles().values():
+            if profile.idle_ms > profile.absolute_ms:
+                raise ValueError(f"profile {profile.name}: idle_lifetime is over absolute_lifetime")
+        return self
+
+    def all_profiles(self) -> dict[str, Profile]:
+        """The default profile and the named ones, complete."""
+        named = {DEFAULT_PROFILE: ProfileSettings(), **self.profiles}
+        for name in named:
+            if not _PROFILE_NAME.fullmatch(name):
+                raise ValueError(f"profiles: {name!r} is not a name: a-z, then a-z, 0-9, _ and -")
+        return {
+            name: Profile(
+                name=name,
+                idle_ms=milliseconds(p.idle_lifetime or self.idle_lifetime),
+                absolute_ms=milliseconds(p.absolute_lifetime or self.absolute_lifetime),
+                cap=p.session_cap or self.session_cap,
+                at_cap=p.at_cap or self.at_cap,
+            )
+            for name, p in named.items()
+        }
+
+    @property
+    def effective_store_url(self) -> str:
+        """The store URL, or development mode's."""
+        return self.store_url or f"embedded://{self.data_dir.resolve() / 'store'}"
+
+    @property
+    def effective_keys_dir(self) -> Path:
+        """The key ring's directory, or development mode's."""
+        return self.keys_dir or self.data_dir / "keys"
+
+    @property
+    def effective_callers_file(self) -> Path:
+        """The callers file, or development mode's."""
+        return self.callers_file or self.data_dir / "callers.toml"
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings of the environment, with overrides from the command line.
+
+    Raises:
+        StartupError: a setting is wrong; the message names each by its environment variable.
+    """
+    unknown = [
+        name
+        for name in os.environ
+        if name.startswith(ENV_PREFIX)
+        and name.removeprefix(ENV_PREFIX).lower() not in Settings.model_fields
+    ]
+    if unknown:
+        raise StartupError(f"no such setting: {', '.join(sorted(unknown))}")
+    try:
+        return Settings(**{k: v for k, v in overrides.items() if v is not None})
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors(include_url=False, include_input=False):
+            where = ".".join(str(part) for part in problem["loc"])
+            name = f"{ENV_PREFIX}{where.upper()}: " if where else ""
+            lines.append(name + problem["msg"].removeprefix("Value error, "))
+        raise StartupError("; ".join(lines)) from None

@@ -1,0 +1,97 @@
+"""Start-up checks: is this an engine that sessions can be kept in?
+
+Only INFO, TIME and OBJECT ENCODING are asked, never CONFIG: managed engines and our own ACL refuse
+it. A check that cannot be made is a warning that names it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+from redis.exceptions import ResponseError
+
+from sessiond.store.keyspace import Keyspace
+from sessiond.store.pipeline import TickPipeline
+
+MIN_VERSION: Final = (7, 0)
+MAX_SKEW_S: Final = 5.0
+_LONGEST_FIELD: Final = 512
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the checks found. A fault stops the server outside development mode."""
+
+    faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    engine: str = ""
+
+
+async def check_engine(pipeline: TickPipeline, keyspace: Keyspace) -> Findings:
+    """Look at an engine that answers.
+
+    Raises:
+        StoreUnavailableError: it stopped answering.
+    """
+    findings = Findings()
+    try:
+        info = _parse_info(await pipeline.command("INFO"))
+    except ResponseError:
+        findings.warnings.append("INFO is refused: version, eviction and persistence unchecked")
+    else:
+        _check_info(info, findings)
+    await _check_encoding(pipeline, keyspace, findings)
+    return findings
+
+
+async def clock_skew_s(pipeline: TickPipeline) -> float:
+    """How far this machine's clock is ahead of the engine's, in seconds."""
+    seconds, microseconds = await pipeline.command("TIME")
+    return time.time() - int(seconds) - int(microseconds) / 1e6
+
+
+def _parse_info(text: bytes | dict[str, object]) -> dict[str, str]:
+    if isinstance(text, dict):
+        return {key: str(value) for key, value in text.items()}
+    lines = text.decode().splitlines()
+    return dict(line.split(":", 1) for line in lines if ":" in line)
+
+
+def _check_info(info: dict[str, str], findings: Findings) -> None:
+    # Valkey says redis_version 7.2.4 whatever its own version is.
+    name = "valkey" if "valkey_version" in info else "redis"
+    version = info.get(f"{name}_version", "")
+    findings.engine = f"{name} {version}".strip()
+    if version and tuple(int(p) for p in version.split(".")[:2] if p.isdigit()) < MIN_VERSION:
+        findings.faults.append(f"{findings.engine} is too old: 7.0 or later is needed")
+    policy = info.get("maxmemory_policy")
+    if policy is None:
+        findings.warnings.append("INFO does not tell maxmemory_policy: eviction unchecked")
+    elif policy != "noeviction":
+        findings.faults.append(
+            f"maxmemory-policy is {policy}: the engine would forget sessions without a trace;"
+            " set it to noeviction"
+        )
+    if info.get("aof_enabled") == "0":
+        findings.warnings.append(
+            "appendonly is off: a restart of the engine loses what its last snapshot lacks"
+        )
+
+
+async def _check_encoding(pipeline: TickPipeline, keyspace: Keyspace, findings: Findings) -> None:
+    probe = keyspace.probe()
+    try:
+        await pipeline.command("HSET", probe, "a", "x" * _LONGEST_FIELD)
+        await pipeline.command("PEXPIRE", probe, 10_000)
+        encoding = await pipeline.command("OBJECT", "ENCODING", probe)
+        await pipeline.command("DEL", probe)
+    except ResponseError:
+        findings.warnings.append("OBJECT ENCODING is refused: memory per session unchecked")
+        return
+    if encoding not in (b"listpack", b"ziplist"):
+        findings.warnings.append(
+            "sessions with a long user agent take more than twice the memory that they need; set"
+            f" hash-max-listpack-value to {_LONGEST_FIELD}"
+        )

@@ -1,0 +1,1 @@
+"""Access tokens (JWT), refresh tokens (MAC), callers' service tokens, and the keys behind them."""
