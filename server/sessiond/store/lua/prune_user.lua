@@ -23,11 +23,11 @@ for _, profile in ipairs(redis.call('HKEYS', PROFILES)) do
 end
 local forgotten = {}
 for _, id in ipairs(redis.call('ZRANGE', history, 0, -1)) do
-  local remaining = redis.call('PTTL', session_key(id))
-  if remaining == -2 then
+  local end_of_retention = redis.call('PEXPIRETIME', session_key(id))
+  if end_of_retention == -2 then
     forgotten[#forgotten + 1] = id
-  elseif remaining >= 0 then
-    due(now + remaining)
+  elseif end_of_retention >= 0 then
+    due(end_of_retention)
   end
 end
 local before = census(user)

@@ -80,7 +80,7 @@ local function finish(id, session, reason)
   redis.call('HDEL', key, unpack(private))
   redis.call('HSET', key, 'e', reason, 'E', int(now))
   if BY ~= '' then redis.call('HSET', key, 'B', BY) end
-  redis.call('PEXPIRE', key, RETENTION)
+  redis.call('PEXPIREAT', key, int(now + RETENTION))
   redis.call('ZREM', live_key(session.p or 'default', user), id)
   count('live', -1)
   count('e:' .. reason, 1)
