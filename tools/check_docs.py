@@ -1,6 +1,6 @@
-"""Hold the reference tables of docs/ against the code that they describe; --write brings them up.
+"""Hold the reference tables of docs/ against the code that they describe; --write mends them.
 
-Checked: every setting in docs/configuration.md, every error reason and its status in docs/errors.md,
+Checked: every setting in docs/configuration.md, every reason and its status in docs/errors.md,
 every RPC and its role in docs/api.md, every script in docs/keyspace.md, and every relative link.
 """
 
@@ -15,7 +15,6 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-
 from sessiond.rpc.errors import CODES
 from sessiond.rpc.methods import ROLES
 from sessiond.settings import ENV_PREFIX, Settings
@@ -118,18 +117,20 @@ def check_tables(*, write: bool) -> list[str]:
         if found and write:
             path.write_text(text.replace(found[0], fresh))
             continue
-        problems.append(f"docs/{file}: the table of {name} is stale, run tools/check_docs.py --write")
+        problems.append(
+            f"docs/{file}: the table of {name} is stale, run tools/check_docs.py --write"
+        )
     return problems
 
 
 def check_links() -> list[str]:
     """Follow every relative link of the Markdown files."""
-    problems = []
-    for path in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
-            if not (path.parent / target).exists():
-                problems.append(f"{path.relative_to(ROOT)}: no such file: {target}")
-    return problems
+    return [
+        f"{path.relative_to(ROOT)}: no such file: {target}"
+        for path in (*ROOT.glob("*.md"), *DOCS.rglob("*.md"))
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+        if not (path.parent / target).exists()
+    ]
 
 
 if __name__ == "__main__":

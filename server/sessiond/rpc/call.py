@@ -37,6 +37,7 @@ class Call:
     request_id: str
     caller: Caller = field(default=Caller("", Role.READER))
     session_id: str = ""
+    outcome: str = ""
     by_refresh_token: bool = False
 
 

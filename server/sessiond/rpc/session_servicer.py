@@ -37,6 +37,7 @@ class SessionServicer:
         token, client, request_id = decode.refresh(call.request)
         refreshed = await self._sessions.lifecycle.refresh(call.caller, token, client, request_id)
         call.session_id = refreshed.session.id
+        call.outcome = refreshed.outcome.name
         return pb.RefreshSessionResponse(
             session=encode.session(refreshed.session),
             tokens=encode.tokens(refreshed.tokens),

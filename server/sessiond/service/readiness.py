@@ -79,7 +79,7 @@ class Readiness:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 skew = await clock_skew_s(self._pipeline)
-                if not self.ready:
+                if not self.ready or not await self._store.is_registered():
                     await self._admit()
         except StartupError as error:
             if not self._registered:

@@ -279,6 +279,10 @@ class Store:
         )
         return tuple(word.decode() for word in reply)
 
+    async def is_registered(self) -> bool:
+        """Whether the store still holds what `register` wrote."""
+        return bool(await self._pipeline.command("EXISTS", self._keys.meta()))
+
     async def register(self, profiles: Iterable[Profile]) -> None:
         """Pin what all servers of a store must agree on, in every partition.
 

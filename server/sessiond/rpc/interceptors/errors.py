@@ -47,6 +47,7 @@ class ErrorBoundary:
             try:
                 return await handler(call)
             except SessionStoreError as error:
+                call.session_id = call.session_id or error.metadata.get("session_id", "")
                 refusal = to_refusal(error, by_refresh_token=call.by_refresh_token)
             except Exception as error:  # noqa: BLE001  the last line: nothing passes it unmapped
                 self._log_fault(call, error)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 from google.protobuf.message import Message
 
 from sessiond.rpc.call import Call, Handler, Method
 from sessiond.rpc.interceptors.errors import RefusedError
+
+# A stolen token, or acknowledged writes that a failover lost.
+_ALARMING: Final = {"REFRESH_TOKEN_REUSED", "REFRESH_TOKEN_AHEAD", "RECOVERED"}
 
 
 class RequestLog:
@@ -48,8 +52,11 @@ class RequestLog:
                 }
                 if reason:
                     fields["reason"] = reason
+                if call.outcome:
+                    fields["outcome"] = call.outcome
                 if call.session_id:
                     fields["session"] = self._pseudonym(call.session_id)
-                self._log.info("call", **fields)
+                alarming = reason in _ALARMING or call.outcome in _ALARMING
+                (self._log.warning if alarming else self._log.info)("call", **fields)
 
         return logged

@@ -1,0 +1,186 @@
+"""A login service with cookies, on the standard library's HTTP server.
+
+    POST /login    name and password as a form; sets the cookies
+    GET  /me       who is logged in; refreshes by itself when the access token has run out
+    GET  /devices  where else
+    POST /logout   this device; with ?everywhere=1 all the others
+
+Run it beside a development server (`make run`): python examples/login_service.py, then
+
+    curl -c jar -b jar -d 'name=alice&password=wonderland' localhost:8080/login
+    curl -c jar -b jar localhost:8080/me
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from http.cookies import SimpleCookie
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from sessionstore import Session, SessionClient, SessionStoreError, Tokens
+
+SALT = b"an example's salt; a real service keeps one per user"
+USERS = {"alice": hashlib.scrypt(b"wonderland", salt=SALT, n=2**14, r=8, p=1)}
+
+# A browser sends Secure cookies over HTTPS only, and to localhost; curl -b sends them as they are.
+COOKIE = "; HttpOnly; SameSite=Lax; Path=/" + ("; Secure" if os.environ.get("HTTPS") else "")
+
+# After these the session is gone for good. Anything else may pass: the cookies stay.
+GONE = {
+    "REFRESH_TOKEN_INVALID",
+    "REFRESH_TOKEN_REUSED",
+    "SESSION_ENDED",
+    "SESSION_EXPIRED",
+    "SESSION_NOT_FOUND",
+}
+
+sessions = SessionClient(
+    os.environ.get("SESSIONSTORE_ADDRESS", "127.0.0.1:7700"),
+    token_file=os.environ.get("SESSIONSTORE_TOKEN_FILE", ".sessiond/dev.token"),
+)
+
+
+def password_is_right(name: str, password: str) -> bool:
+    """Compare in constant time, for unknown users too."""
+    given = hashlib.scrypt(password.encode(), salt=SALT, n=2**14, r=8, p=1)
+    return hmac.compare_digest(given, USERS.get(name, bytes(64)))
+
+
+class LoginService(BaseHTTPRequestHandler):
+    """One request."""
+
+    def do_POST(self) -> None:
+        """Log in or out."""
+        url = urlsplit(self.path)
+        if url.path == "/login":
+            self.guarded(self.login)
+        elif url.path == "/logout":
+            self.guarded(lambda: self.logout(everywhere="everywhere" in parse_qs(url.query)))
+        else:
+            self.answer(404, {"error": "no such page"})
+
+    def do_GET(self) -> None:
+        """Answer whoever is logged in."""
+        if self.path == "/me":
+            self.guarded(lambda: self.answer(200, {"user": self.session().user_id}))
+        elif self.path == "/devices":
+            self.guarded(self.devices)
+        else:
+            self.answer(404, {"error": "no such page"})
+
+    def guarded(self, work: Any) -> None:
+        """Turn what the session service refuses into what a browser understands."""
+        self.set_cookies: list[str] = []
+        try:
+            work()
+        except NotLoggedInError as error:
+            self.answer(401, {"error": "not logged in", "reason": str(error)})
+        except SessionStoreError as error:
+            if error.reason in GONE:
+                self.clear()
+                self.answer(401, {"error": "not logged in", "reason": error.reason})
+            else:
+                self.answer(503, {"error": "try again", "reason": error.reason})
+
+    def login(self) -> None:
+        """Check the password, then make the session of this browser."""
+        size = int(self.headers.get("Content-Length", 0))
+        form = parse_qs(self.rfile.read(min(size, 4096)).decode(errors="replace"))
+        name, password = form.get("name", [""])[0], form.get("password", [""])[0]
+        if not password_is_right(name, password):
+            raise NotLoggedInError("wrong name or password")
+        created = sessions.create(
+            name,
+            user_agent=self.headers.get("User-Agent", ""),
+            ip_address=self.client_address[0],
+        )
+        self.keep(created.tokens)
+        evicted = [session.client.user_agent for session in created.evicted_sessions]
+        self.answer(200, {"user": name, "logged_out": evicted})
+
+    def session(self) -> Session:
+        """The live session of this browser; its access token is renewed once it has run out."""
+        cookies = SimpleCookie(self.headers.get("Cookie", ""))
+        access = cookies["access"].value if "access" in cookies else ""
+        refresh = cookies["refresh"].value if "refresh" in cookies else ""
+        if access:
+            validation = sessions.validate(access_token=access)
+            if validation.session:
+                return validation.session
+        if not refresh:
+            raise NotLoggedInError("no cookie")
+        refreshed = sessions.refresh(refresh, ip_address=self.client_address[0])
+        self.keep(refreshed.tokens)
+        return refreshed.session
+
+    def devices(self) -> None:
+        """Where the user is logged in."""
+        here = self.session()
+        found = [
+            {
+                "device": session.client.user_agent,
+                "address": session.client.ip_address,
+                "since": session.create_time.isoformat(),
+                "this_one": session.id == here.id,
+            }
+            for session in sessions.list(here.user_id, states=["ACTIVE"])
+        ]
+        self.answer(200, {"devices": found})
+
+    def logout(self, *, everywhere: bool) -> None:
+        """End this session, or all the user's others."""
+        here = self.session()
+        if everywhere:
+            ended = sessions.revoke_user(here.user_id, except_session_id=here.id)
+            self.answer(200, {"logged_out": len(ended)})
+            return
+        sessions.revoke(session_id=here.id, reason="LOGOUT")
+        self.clear()
+        self.answer(200, {"logged_out": 1})
+
+    def keep(self, tokens: Tokens) -> None:
+        """Hand the tokens to the browser, out of reach of its scripts."""
+        for name, value, until in (
+            ("access", tokens.access_token, tokens.access_token_expire_time),
+            ("refresh", tokens.refresh_token, tokens.refresh_token_expire_time),
+        ):
+            age = int((until - datetime.now(UTC)) / timedelta(seconds=1))
+            self.set_cookies.append(f"{name}={value}; Max-Age={age}{COOKIE}")
+
+    def clear(self) -> None:
+        """Take the cookies back."""
+        self.set_cookies = [f"{name}=; Max-Age=0{COOKIE}" for name in ("access", "refresh")]
+
+    def answer(self, status: int, body: dict[str, Any]) -> None:
+        """Send JSON."""
+        data = json.dumps(body).encode() + b"\n"
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Cache-Control", "no-store")
+        for cookie in getattr(self, "set_cookies", []):
+            self.send_header("Set-Cookie", cookie)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+class NotLoggedInError(Exception):
+    """The browser must log in."""
+
+
+def main() -> None:
+    """Serve until Ctrl-C."""
+    port = int(os.environ.get("PORT", "8080"))
+    with ThreadingHTTPServer(("127.0.0.1", port), LoginService) as server:
+        print(f"login service on http://127.0.0.1:{server.server_address[1]}", flush=True)
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
