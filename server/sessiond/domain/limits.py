@@ -24,12 +24,11 @@ MAX_ACR: Final = 128
 MAX_AUDIENCES: Final = 8
 MAX_AUDIENCE: Final = 256
 MAX_AUDIENCE_BYTES: Final = 512
-"""Over all audiences of one session: its access tokens stay under MAX_ACCESS_TOKEN."""
+"""Over all audiences of one session: its access tokens stay under MAX_JWT."""
 
 MIN_LIFETIME_MS: Final = 1_000
 MAX_BATCH: Final = 1_000
 MAX_PAGE_SIZE: Final = 200
 DEFAULT_PAGE_SIZE: Final = 50
-MAX_ACCESS_TOKEN: Final = 4_096
-MAX_REFRESH_TOKEN: Final = 128
-"""More than any refresh token has; a longer one is refused unread."""
+MAX_JWT: Final = 4_096
+"""Of an access or service token; a longer one is refused unread."""

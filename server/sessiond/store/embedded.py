@@ -13,19 +13,17 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 from urllib.parse import quote
 
 import structlog
 
 from sessiond.domain.errors import StartupError
 from sessiond.store import embedded_host as host
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _POLL_S: Final = 0.05
 _FIRST_BACKOFF_S: Final = 0.1

@@ -13,14 +13,12 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from sessiond.domain.errors import StartupError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _SOCKET_NAME: Final = "engine.sock"
 _SOCKET_PATH_BYTES: Final = 103  # sun_path of macOS less its NUL; Linux allows four more

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sessiond.domain.errors import AccessTokenExpiredError, AccessTokenInvalidError
 from sessiond.domain.ids import partition_of_session, partition_of_user
 from sessiond.domain.session import Authentication, Session
 from sessiond.tokens.claims import Claims, text, texts, whole
 from sessiond.tokens.keyfiles import Kind
+from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.strict_jwt import JwtExpiredError, JwtInvalidError, StrictJwt
-
-if TYPE_CHECKING:
-    from sessiond.tokens.keyring import KeyRing
 
 TYP: Final = "at+jwt"
 _JTI_BYTES: Final = 16

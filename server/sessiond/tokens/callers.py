@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
-from typing import TYPE_CHECKING, Final, Self
+from pathlib import Path
+from typing import Final, Self
 
 from sessiond.domain.callers import Caller, Role
 from sessiond.domain.errors import CredentialsInvalidError, StartupError
 from sessiond.tokens.service import CALLER_NAME, ServiceClaims
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 _KEYS: Final = {"roles", "not_before"}
 _ROLES: Final = {role.name.lower(): role for role in Role}

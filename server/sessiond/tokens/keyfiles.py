@@ -10,18 +10,16 @@ Ids and times come from the names alone, so a copied or restored directory loses
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from sessiond.domain.errors import StartupError
-
-if TYPE_CHECKING:
-    import os
-    from pathlib import Path
 
 MAX_FILE_BYTES: Final = 16_384
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"

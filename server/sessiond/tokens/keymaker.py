@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from sessiond.domain.errors import StartupError
 from sessiond.tokens.keyfiles import TIME_FORMAT, TOKEN_KINDS, Kind, parse_name
 from sessiond.tokens.keys import Algorithm, new_secret_key, new_token_key
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 
 def create_keys(

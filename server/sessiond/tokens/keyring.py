@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from pathlib import Path
+from typing import Final, Self, TypeVar
 
 from sessiond.domain.errors import StartupError
 from sessiond.tokens.keyfiles import SECRET_KINDS, TOKEN_KINDS, KeyFile, Kind, read, scan
@@ -17,10 +19,6 @@ from sessiond.tokens.keys import (
     public_jwk,
 )
 from sessiond.tokens.succession import Succession
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 K = TypeVar("K", TokenKey, SecretKey)
 

@@ -12,15 +12,13 @@ import hmac
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sessiond.domain.errors import RefreshTokenInvalidError
 from sessiond.domain.ids import partition_of_session
 from sessiond.tokens.keyfiles import Kind
-
-if TYPE_CHECKING:
-    from sessiond.tokens.keyring import KeyRing
-    from sessiond.tokens.keys import SecretKey
+from sessiond.tokens.keyring import KeyRing
+from sessiond.tokens.keys import SecretKey
 
 PREFIX: Final = "srt1_"
 TOKEN_LENGTH: Final = 61

@@ -8,15 +8,13 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sessiond.domain.errors import CredentialsExpiredError, CredentialsInvalidError
 from sessiond.tokens.claims import Claims, text, whole
 from sessiond.tokens.keyfiles import Kind
+from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.strict_jwt import JwtExpiredError, JwtInvalidError, StrictJwt
-
-if TYPE_CHECKING:
-    from sessiond.tokens.keyring import KeyRing
 
 TYP: Final = "service+jwt"
 ISSUER: Final = "sessiond"

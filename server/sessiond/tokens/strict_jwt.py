@@ -9,22 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
+from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import jwt
 
+from sessiond.domain.limits import MAX_JWT
 from sessiond.tokens.claims import Claims, text, whole
+from sessiond.tokens.keyfiles import Kind
+from sessiond.tokens.keyring import KeyRing, KeySet
 from sessiond.tokens.keys import Algorithm
 from sessiond.tokens.remembered import Remembered
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sessiond.tokens.keyfiles import Kind
-    from sessiond.tokens.keyring import KeyRing, KeySet
-
-MAX_TOKEN_BYTES: Final = 4096
 _SEGMENTS: Final = 3
 _HEADER: Final = {"alg", "kid", "typ"}
 _jws: Final = jwt.PyJWS(algorithms=list(Algorithm))
@@ -97,7 +94,7 @@ class StrictJwt(Generic[C]):
             JwtInvalidError: anything is wrong with it but its age.
             JwtExpiredError: nothing is, but its age.
         """
-        if len(token) > MAX_TOKEN_BYTES or not token.isascii():
+        if len(token) > MAX_JWT or not token.isascii():
             raise JwtInvalidError
         now_s, keys = self._ring.now(), self._ring.keys
         digest = hashlib.sha256(token.encode()).digest()

@@ -7,16 +7,14 @@ none. A key that was succeeded verifies until nothing that it signed can still b
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
-    from pathlib import Path
-
-    from sessiond.tokens.keyfiles import KeyFile
+from sessiond.tokens.keyfiles import KeyFile
 
 
 class Identified(Protocol):
