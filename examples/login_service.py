@@ -23,22 +23,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from sessionstore import Session, SessionClient, SessionStoreError, Tokens
+from sessionstore import (
+    ClientInfo,
+    EndReason,
+    Session,
+    SessionClient,
+    SessionStoreError,
+    SessionUnusable,
+    State,
+    Tokens,
+)
 
 SALT = b"an example's salt; a real service keeps one per user"
 USERS = {"alice": hashlib.scrypt(b"wonderland", salt=SALT, n=2**14, r=8, p=1)}
 
 # A browser sends Secure cookies over HTTPS only, and to localhost; curl -b sends them as they are.
 COOKIE = "; HttpOnly; SameSite=Lax; Path=/" + ("; Secure" if os.environ.get("HTTPS") else "")
-
-# After these the session is gone for good. Anything else may pass: the cookies stay.
-GONE = {
-    "REFRESH_TOKEN_INVALID",
-    "REFRESH_TOKEN_REUSED",
-    "SESSION_ENDED",
-    "SESSION_EXPIRED",
-    "SESSION_NOT_FOUND",
-}
 
 sessions = SessionClient(
     os.environ.get("SESSIONSTORE_ADDRESS", "127.0.0.1:7700"),
@@ -81,12 +81,12 @@ class LoginService(BaseHTTPRequestHandler):
             work()
         except NotLoggedInError as error:
             self.answer(401, {"error": "not logged in", "reason": str(error)})
+        except SessionUnusable as error:
+            self.clear()
+            self.answer(401, {"error": "not logged in", "reason": error.reason})
         except SessionStoreError as error:
-            if error.reason in GONE:
-                self.clear()
-                self.answer(401, {"error": "not logged in", "reason": error.reason})
-            else:
-                self.answer(503, {"error": "try again", "reason": error.reason})
+            # This may pass: the browser keeps its cookies.
+            self.answer(503, {"error": "try again", "reason": error.reason})
 
     def login(self) -> None:
         """Check the password, then make the session of this browser."""
@@ -95,11 +95,7 @@ class LoginService(BaseHTTPRequestHandler):
         name, password = form.get("name", [""])[0], form.get("password", [""])[0]
         if not password_is_right(name, password):
             raise NotLoggedInError("wrong name or password")
-        created = sessions.create(
-            name,
-            user_agent=self.headers.get("User-Agent", ""),
-            ip_address=self.client_address[0],
-        )
+        created = sessions.create(name, client=self.client())
         self.keep(created.tokens)
         evicted = [session.client.user_agent for session in created.evicted_sessions]
         self.answer(200, {"user": name, "logged_out": evicted})
@@ -115,7 +111,7 @@ class LoginService(BaseHTTPRequestHandler):
                 return validation.session
         if not refresh:
             raise NotLoggedInError("no cookie")
-        refreshed = sessions.refresh(refresh, ip_address=self.client_address[0])
+        refreshed = sessions.refresh(refresh, client=self.client())
         self.keep(refreshed.tokens)
         return refreshed.session
 
@@ -129,7 +125,7 @@ class LoginService(BaseHTTPRequestHandler):
                 "since": session.create_time.isoformat(),
                 "this_one": session.id == here.id,
             }
-            for session in sessions.list(here.user_id, states=["ACTIVE"])
+            for session in sessions.list(here.user_id, states=[State.ACTIVE])
         ]
         self.answer(200, {"devices": found})
 
@@ -140,9 +136,15 @@ class LoginService(BaseHTTPRequestHandler):
             ended = sessions.revoke_user(here.user_id, except_session_id=here.id)
             self.answer(200, {"logged_out": len(ended)})
             return
-        sessions.revoke(session_id=here.id, reason="LOGOUT")
+        sessions.revoke(session_id=here.id, reason=EndReason.LOGOUT)
         self.clear()
         self.answer(200, {"logged_out": 1})
+
+    def client(self) -> ClientInfo:
+        """The browser as it is now."""
+        return ClientInfo(
+            user_agent=self.headers.get("User-Agent", ""), ip_address=self.client_address[0]
+        )
 
     def keep(self, tokens: Tokens) -> None:
         """Hand the tokens to the browser, out of reach of its scripts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sessionstore import SessionClient, SessionStoreError
+from sessionstore import ClientInfo, SessionClient, SessionUnusable
 
 ADDRESS = os.environ.get("SESSIONSTORE_ADDRESS", "127.0.0.1:7700")
 TOKEN_FILE = os.environ.get("SESSIONSTORE_TOKEN_FILE", ".sessiond/dev.token")
@@ -13,9 +13,8 @@ TOKEN_FILE = os.environ.get("SESSIONSTORE_TOKEN_FILE", ".sessiond/dev.token")
 def main() -> None:
     """Log in, refresh, get found out as a thief, and log out."""
     with SessionClient(ADDRESS, token_file=TOKEN_FILE) as sessions:
-        login = sessions.create(
-            "alice", user_agent="Firefox on Linux", device_name="Alice's laptop"
-        )
+        laptop = ClientInfo(user_agent="Firefox on Linux", device_name="Alice's laptop")
+        login = sessions.create("alice", client=laptop)
         print(f"logged in:   session {login.session.id} until {login.session.expire_time:%c}")
 
         refreshed = sessions.refresh(login.tokens.refresh_token)
@@ -25,7 +24,7 @@ def main() -> None:
         print(f"validated:   {verdict.verdict.name}")
 
         for _ in range(10):
-            made = sessions.create("alice", user_agent="another browser")
+            made = sessions.create("alice", client=ClientInfo(user_agent="another browser"))
         evicted = ", ".join(session.id for session in made.evicted_sessions)
         print(f"ten more:    the oldest made room: {evicted}")
 
@@ -34,8 +33,8 @@ def main() -> None:
 
         try:
             sessions.refresh(login.tokens.refresh_token)
-        except SessionStoreError as error:
-            print(f"refused:     {error.reason}: {error.metadata['end_reason']}")
+        except SessionUnusable as error:
+            print(f"refused:     {error.reason}: {error.end_reason}")
 
         sessions.revoke(session_id=made.session.id)
         print(f"left:        {[s.state.name for s in sessions.list('alice', page_size=3)][:3]}")

@@ -20,11 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import structlog
 from fakeredis import TcpFakeServer
-
 from sessiond import devmode
 from sessiond.app import App, key_lifetimes
 from sessiond.settings import Settings
+
 from sessionstore import AsyncSessionClient, SessionClient
 
 _START_TIMEOUT_S = 30.0
@@ -48,6 +49,7 @@ class SessionServer:
         self._stop: asyncio.Event | None = None
         self.address = ""
         """Where it serves, once entered."""
+        self._quiet = False
         self.token = ""
         """A service token of a caller with role admin."""
 
@@ -61,6 +63,10 @@ class SessionServer:
 
     def __enter__(self) -> Self:
         """Start and wait until it serves."""
+        if not structlog.is_configured():
+            # A test prints what it wants to. Where structlog is configured, our lines follow that.
+            structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+            self._quiet = True
         started: Future[None] = Future()
         self._spawn(self._redis.serve_forever)
         self._spawn(lambda: asyncio.run(self._serve(started)))
@@ -77,6 +83,8 @@ class SessionServer:
         self._redis.shutdown()
         self._redis.server_close()
         self._directory.cleanup()
+        if self._quiet:
+            structlog.reset_defaults()
 
     def _spawn(self, work: Any) -> None:
         thread = threading.Thread(target=work, name="sessionstore-testing", daemon=True)

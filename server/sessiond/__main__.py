@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("name", help="the caller, as the callers file names it")
     token.add_argument("--lifetime", metavar="DURATION", help="such as 30d; by default the longest")
     token.add_argument("--dev", action="store_true", default=None, help="development mode's keys")
+    token.add_argument("--keys-dir", type=Path, help="overrides SESSIOND_KEYS_DIR")
     token.set_defaults(run=_token)
 
     keys = commands.add_parser("keys", help="make or rotate the keys of a key ring")
@@ -83,7 +84,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     configured = settings.load(
         dev=arguments.dev, listen=arguments.listen, store_url=arguments.store_url
     )
-    logging.configure(configured.log_level, configured.log_format)
+    logging.configure(configured.log_level, configured.effective_log_format)
     uvloop.run(_serve_until_told(configured))
 
 
@@ -121,7 +122,9 @@ def _welcome(configured: Settings, address: str) -> None:
 
 
 def _token(arguments: argparse.Namespace) -> None:
-    configured = settings.load(dev=arguments.dev)
+    # With the keys at hand nothing else of production's settings is needed.
+    dev = arguments.dev or bool(arguments.keys_dir) or None
+    configured = settings.load(dev=dev, keys_dir=arguments.keys_dir)
     lifetimes = key_lifetimes(configured)
     try:
         lifetime_s = (

@@ -21,6 +21,8 @@ from sessiond.domain.profile import DEFAULT_PROFILE, AtCap, Profile
 ENV_PREFIX: Final = "SESSIOND_"
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PROFILE_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_CLAIM: Final = r"^[\x21\x23-\x5b\x5d-\x7e]+$"
+"""Visible ASCII without quotes and backslashes: with escapes, access tokens would get too long."""
 LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
 
 
@@ -37,6 +39,10 @@ def parse_duration(value: Any) -> Any:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Lifetime = Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=3660))]
 Cap = Annotated[int, Field(ge=1, le=1000)]
+
+
+def _variable(name: str) -> str:
+    return ENV_PREFIX + name.upper()
 
 
 def milliseconds(duration: timedelta) -> int:
@@ -151,12 +157,15 @@ class Settings(BaseSettings):
         " data_dir.",
     )
     issuer: str = Field(
-        default="sessionstore", min_length=1, description="The iss claim of access tokens."
+        default="sessionstore",
+        max_length=128,
+        pattern=_CLAIM,
+        description="The iss claim of access tokens.",
     )
     audience: str = Field(
         default="sessionstore",
-        min_length=1,
         max_length=256,
+        pattern=_CLAIM,
         description="The aud claim of access tokens when the caller names none.",
     )
     access_token_lifetime: Duration = Field(
@@ -234,38 +243,47 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe log lines to write."
     )
-    log_format: Literal["json", "logfmt"] = Field(default="json", description="How log lines look.")
+    log_format: Literal["json", "logfmt"] | None = Field(
+        default=None,
+        description="How log lines look: json, or logfmt; by default logfmt in development mode.",
+    )
 
     @model_validator(mode="after")
     def _check_transport(self) -> Self:
         host = self.listen.rpartition(":")[0]
         if self.dev and host not in LOOPBACK:
             raise ValueError(
-                "listen: development mode serves loopback only, such as 127.0.0.1:7700"
+                "SESSIOND_LISTEN: development mode serves loopback only, such as 127.0.0.1:7700"
             )
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_cert_file and tls_key_file go together")
+            raise ValueError("SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE go together")
         if self.tls_cert_file is None and not self.plaintext and host not in LOOPBACK:
             raise ValueError(
-                "listen: without tls_cert_file and tls_key_file only loopback is served; set"
-                " plaintext=true if a proxy or mesh encrypts"
+                "SESSIOND_LISTEN: without SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE only"
+                " loopback is served; set SESSIOND_PLAINTEXT=true if a proxy or mesh encrypts"
             )
         return self
 
     @model_validator(mode="after")
     def _check_completeness(self) -> Self:
         if not self.dev:
-            for name in ("store_url", "keys_dir", "callers_file"):
-                if getattr(self, name) is None:
-                    raise ValueError(f"{name}: required outside development mode")
+            required = ("store_url", "keys_dir", "callers_file")
+            missing = [name for name in required if getattr(self, name) is None]
+            if missing:
+                raise ValueError(
+                    f"{', '.join(_variable(name) for name in missing)}: required outside"
+                    " development mode, which `sessiond serve --dev` starts"
+                )
         if (self.store_url or "").startswith("fakeredis") and not self.dev:
-            raise ValueError("store_url: fakeredis is for tests")
+            raise ValueError("SESSIOND_STORE_URL: fakeredis is for tests")
         return self
 
     @model_validator(mode="after")
     def _check_lifetimes(self) -> Self:
         if self.event_log_time < self.access_token_lifetime:
-            raise ValueError("event_log_time: must not be under access_token_lifetime")
+            raise ValueError(
+                "SESSIOND_EVENT_LOG_TIME: must not be under SESSIOND_ACCESS_TOKEN_LIFETIME"
+            )
         for profile in self.all_profiles().values():
             if profile.idle_ms > profile.absolute_ms:
                 raise ValueError(f"profile {profile.name}: idle_lifetime is over absolute_lifetime")
@@ -276,7 +294,9 @@ class Settings(BaseSettings):
         named = {DEFAULT_PROFILE: ProfileSettings(), **self.profiles}
         for name in named:
             if not _PROFILE_NAME.fullmatch(name):
-                raise ValueError(f"profiles: {name!r} is not a name: a-z, then a-z, 0-9, _ and -")
+                raise ValueError(
+                    f"SESSIOND_PROFILES: {name!r} is not a name: a-z, then a-z, 0-9, _ and -"
+                )
         return {
             name: Profile(
                 name=name,
@@ -292,6 +312,11 @@ class Settings(BaseSettings):
     def effective_store_url(self) -> str:
         """The store URL, or development mode's."""
         return self.store_url or f"embedded://{self.data_dir.resolve() / 'store'}"
+
+    @property
+    def effective_log_format(self) -> Literal["json", "logfmt"]:
+        """How log lines look."""
+        return self.log_format or ("logfmt" if self.dev else "json")
 
     @property
     def effective_keys_dir(self) -> Path:
@@ -324,6 +349,6 @@ def load(**overrides: Any) -> Settings:
         lines = []
         for problem in error.errors(include_url=False, include_input=False):
             where = ".".join(str(part) for part in problem["loc"])
-            name = f"{ENV_PREFIX}{where.upper()}: " if where else ""
+            name = f"{_variable(where)}: " if where else ""
             lines.append(name + problem["msg"].removeprefix("Value error, "))
         raise StartupError("; ".join(lines)) from None

@@ -134,6 +134,7 @@ def credentials(message: pb.BatchValidateSessionsRequest) -> list[Credential]:
 
 def _credential(message: pb.ValidateSessionRequest, rules: Rules) -> Credential:
     field = message.WhichOneof("credential")
+    audience = rules.text("audience", message.audience, limits.MAX_AUDIENCE)
     if field is None:
         rules.refuse("credential", "one of access_token, session_id or refresh_token is required")
         return Credential(Kind.SESSION_ID, "")
@@ -142,7 +143,6 @@ def _credential(message: pb.ValidateSessionRequest, rules: Rules) -> Credential:
         rules.session_id(field, value)
     elif not value:
         rules.refuse(field, "is required")
-    audience = rules.text("audience", message.audience, limits.MAX_AUDIENCE)
     return Credential(_KINDS[field], value, audience)
 
 
@@ -192,6 +192,7 @@ def change(message: pb.UpdateSessionRequest) -> Change:
         if len(paths) > limits.MAX_ATTRIBUTES:
             most = limits.MAX_ATTRIBUTES
             rules.refuse("update_mask", f"has {len(paths)} paths, at most {most} are allowed")
+            paths = []
         if not paths or _ATTRIBUTES in paths or "*" in paths:
             return Change(session_id, attributes, (), replace_all=True, etag=etag)
         keys: list[str] = []
@@ -213,26 +214,22 @@ def change(message: pb.UpdateSessionRequest) -> Change:
         )
 
 
-def revoke_reason(message: pb.RevokeSessionRequest) -> EndReason:
-    """Why one session ends."""
+def revocation(
+    message: pb.RevokeSessionRequest, session_of_token: Callable[[str], str]
+) -> tuple[str, bool, EndReason]:
+    """Which session ends, whether a refresh token named it, and why it ends."""
+    field = message.WhichOneof("credential")
     with Rules() as rules:
         names = "LOGOUT, REVOKED, REVOKED_BY_ADMIN"
         rules.one_of("reason", message.reason, _REVOKE_REASONS, names)
-    return EndReason(message.reason)
-
-
-def revoke_target(
-    message: pb.RevokeSessionRequest, session_of_token: Callable[[str], str]
-) -> tuple[str, bool]:
-    """Which session ends, and whether a refresh token named it."""
-    field = message.WhichOneof("credential")
-    if field == "refresh_token":
-        return session_of_token(message.refresh_token), True
-    with Rules() as rules:
         if field is None:
             rules.refuse("credential", "one of session_id or refresh_token is required")
-            return "", False
-        return rules.session_id(field, message.session_id), False
+        elif field == "session_id":
+            rules.session_id(field, message.session_id)
+    reason = EndReason(message.reason)
+    if field == "refresh_token":
+        return session_of_token(message.refresh_token), True, reason
+    return message.session_id, False, reason
 
 
 def user_revocation(message: pb.RevokeUserSessionsRequest) -> tuple[UserRevocation, str]:

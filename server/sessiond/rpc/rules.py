@@ -23,6 +23,8 @@ _METHOD: Final = re.compile(r"[A-Za-z0-9._:-]+")
 _MAX_SECONDS: Final = 253_402_300_799
 """9999-12-31T23:59:59Z, the last second of a Timestamp."""
 _MAX_NANOS: Final = 999_999_999
+_MOST_VIOLATIONS: Final = 20
+"""More would not fit into the 8 KiB of trailers that gRPC clients accept."""
 
 
 class Rules:
@@ -42,8 +44,9 @@ class Rules:
             raise InvalidFieldError(self.violations)
 
     def refuse(self, field: str, description: str) -> None:
-        """Note a violation."""
-        self.violations.append(FieldViolation(field, description))
+        """Note a violation, one of the first few."""
+        if len(self.violations) < _MOST_VIOLATIONS:
+            self.violations.append(FieldViolation(field, description))
 
     def text(self, field: str, value: str, most: int, *, least: int = 0) -> str:
         """Text of `least` to `most` bytes of UTF-8."""
@@ -82,6 +85,7 @@ class Rules:
         if len(value) > limits.MAX_ATTRIBUTES:
             most = limits.MAX_ATTRIBUTES
             self.refuse("attributes", f"has {len(value)} entries, at most {most} are allowed")
+            return {}
         size = 0
         for key, text in value.items():
             self.attribute_key("attributes", key)
@@ -102,20 +106,20 @@ class Rules:
         """At most `most` texts of 1 to `size` bytes each."""
         if len(values) > most:
             self.refuse(field, f"has {len(values)} entries, at most {most} are allowed")
-        for i, value in enumerate(values[: most + 1]):
+            return ()
+        for i, value in enumerate(values):
             self.text(f"{field}[{i}]", value, size, least=1)
         return tuple(values)
 
     def audience(self, values: Sequence[str]) -> tuple[str, ...]:
         """The audience of a session's access tokens."""
-        for i, value in enumerate(
-            self.texts("audience", values, limits.MAX_AUDIENCES, limits.MAX_AUDIENCE)
-        ):
+        found = self.texts("audience", values, limits.MAX_AUDIENCES, limits.MAX_AUDIENCE)
+        for i, value in enumerate(found):
             self._plain(f"audience[{i}]", value)
-        if sum(map(len, values)) > limits.MAX_AUDIENCE_BYTES:
+        if sum(map(len, found)) > limits.MAX_AUDIENCE_BYTES:
             most = limits.MAX_AUDIENCE_BYTES
             self.refuse("audience", f"has over {most} bytes in all")
-        return tuple(values)
+        return found
 
     def acr(self, field: str, value: str) -> str:
         """An authentication context class reference."""
@@ -130,10 +134,11 @@ class Rules:
 
     def methods(self, field: str, values: Sequence[str]) -> tuple[str, ...]:
         """Authentication method references (RFC 8176)."""
-        for i, value in enumerate(self.texts(field, values, limits.MAX_METHODS, limits.MAX_METHOD)):
+        found = self.texts(field, values, limits.MAX_METHODS, limits.MAX_METHOD)
+        for i, value in enumerate(found):
             if value and not _METHOD.fullmatch(value):
                 self.refuse(f"{field}[{i}]", "may hold letters, digits, '.', '_', '-' and ':'")
-        return tuple(values)
+        return found
 
     def time(self, field: str, value: Timestamp) -> int:
         """A time, in milliseconds."""

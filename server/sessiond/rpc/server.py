@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
             ("grpc.keepalive_timeout_ms", 20_000),
         )
     )
+    _check_address(transport.listen)
     try:
         if transport.certificate:
             chain, key = transport.certificate
@@ -58,10 +60,26 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
         port = 0
     if not port:
         raise StartupError(
-            f"cannot listen on {transport.listen}: is the port taken, the address not of this"
-            " machine, or the certificate not that of the key?"
+            f"cannot serve on {transport.listen}: is the certificate that of the key, both in PEM?"
         )
     return server, port
+
+
+def _check_address(listen: str) -> None:
+    """Try the address first: gRPC does not tell why it cannot have one."""
+    host, _, port = listen.rpartition(":")
+    try:
+        infos = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, kind, protocol, _, address = infos[0]
+        with socket.socket(family, kind, protocol) as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind(address)
+    except ValueError:
+        raise StartupError(f"cannot listen on {listen}: give an address and a port") from None
+    except OSError as error:
+        raise StartupError(f"cannot listen on {listen}: {error.strerror}") from None
 
 
 def add_service(

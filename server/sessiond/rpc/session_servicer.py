@@ -96,8 +96,7 @@ class SessionServicer:
         return pb.UpdateSessionResponse(session=encode.session(session))
 
     async def RevokeSession(self, call: Call) -> Message:
-        reason = decode.revoke_reason(call.request)
-        call.session_id, call.by_refresh_token = decode.revoke_target(
+        call.session_id, call.by_refresh_token, reason = decode.revocation(
             call.request, self._sessions.session_of_token
         )
         session = await self._sessions.revoker.revoke(call.caller, call.session_id, reason)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sessiond.domain.errors import FieldViolation, InvalidFieldError, SessionNotFoundError
+from sessiond.domain.ids import partition_of_session
 from sessiond.domain.session import Session, State
 from sessiond.store.replies import ALL_STATES, PageAnchor
 from sessiond.store.scripts import Store
@@ -85,6 +86,8 @@ def _anchor(page_token: str, scope: str) -> PageAnchor:
         token_scope, section, score, session_id = json.loads(urlsafe_b64decode(page_token))
         good = token_scope == scope and section in ("live", "ended")
         good = good and type(score) is int and 0 <= score < 2**53 and type(session_id) is str
+        if good:
+            partition_of_session(session_id)
     except (ValueError, TypeError, RecursionError):
         good = False
     if not good:

