@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -252,6 +253,7 @@ class App:
         certificate = None
         if settings.tls_cert_file and settings.tls_key_file:
             certificate = (_read(settings.tls_cert_file), _read(settings.tls_key_file))
+            _check_pair(settings.tls_cert_file, settings.tls_key_file)
         return Transport(settings.listen, certificate, settings.max_request_bytes)
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
@@ -288,6 +290,17 @@ def _directory(url: str) -> Path:
             "an embedded:// store URL names a directory: embedded:///var/lib/sessiond"
         )
     return Path(path)
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Load the pair as gRPC will, which tells on standard error what is wrong, and not us."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: "")
+    except ssl.SSLError:
+        raise StartupError(
+            f"{certificate} and {key} are not a certificate chain and its key: both in PEM, the"
+            " key without a password"
+        ) from None
 
 
 def _read(path: Path) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from sessiond.domain.errors import StartupError
 from sessiond.domain.profile import DEFAULT_PROFILE, AtCap, Profile
@@ -32,7 +32,10 @@ def parse_duration(value: Any) -> Any:
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", value)
         if not match:
             raise ValueError("a duration is a number and a unit, such as 30s, 10m, 12h or 7d")
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+        try:
+            return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+        except OverflowError:
+            raise ValueError("is longer than any duration may be") from None
     return value
 
 
@@ -345,6 +348,9 @@ def load(**overrides: Any) -> Settings:
         raise StartupError(f"no such setting: {', '.join(sorted(unknown))}")
     try:
         return Settings(**{k: v for k, v in overrides.items() if v is not None})
+    except SettingsError:
+        # Of all settings only this one is read as JSON.
+        raise StartupError(f"{_variable('profiles')}: is not JSON") from None
     except ValidationError as error:
         lines = []
         for problem in error.errors(include_url=False, include_input=False):

@@ -1,0 +1,135 @@
+"""How both clients reach the service: channel options, retries, deadline and metadata."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import grpc
+
+from sessionstore._calls import Call
+from sessionstore._endpoint import TLS, Endpoint, endpoint
+from sessionstore._failures import REQUEST_ID_KEY
+from sessionstore._requests import new_request_id
+from sessionstore._token import TokenSource, checked, token_source
+from sessionstore._version import __version__
+from sessionstore.v1.session_service_pb2 import DESCRIPTOR
+
+DEFAULT_TIMEOUT_S = 5.0
+CLOSED = "this client is closed"
+
+_SERVICE = DESCRIPTOR.services_by_name["SessionService"]
+_NEVER_RETRIED = {"UpdateSession"}  # with an etag, its second try would meet the first one's etag
+
+# Tries at once and after about 0.05, 0.25, 1 and 2 s, which bridges a server's quick restart. More
+# than 5 attempts gRPC does not make.
+_RETRY_POLICY = {
+    "maxAttempts": 5,
+    "initialBackoff": "0.05s",
+    "maxBackoff": "1s",
+    "backoffMultiplier": 4,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": _SERVICE.full_name, "method": method.name}
+                for method in _SERVICE.methods
+                if method.name not in _NEVER_RETRIED
+            ],
+            "retryPolicy": _RETRY_POLICY,
+        }
+    ]
+}
+
+# 1,000 validated sessions with every field at its limit are 4.6 MiB; 1,000 access tokens 4 MiB.
+_LARGEST_MESSAGE = 8 * 1024 * 1024
+
+_OPTIONS: tuple[tuple[str, str | int], ...] = (
+    ("grpc.primary_user_agent", f"sessionstore-python/{__version__}"),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+    ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
+    # gRPC does not retry a call that outgrew this buffer; its default of 256 KiB is 400 tokens.
+    ("grpc.per_rpc_retry_buffer_size", _LARGEST_MESSAGE),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    # gRPC waits a second before it connects again, by default: longer than most retries.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Channels share connections by default, in a forked child also with those of its parent.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+_SENDABLE_ID = re.compile(r"[\x21-\x7e]{1,36}")
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """All that it takes to call the service, from any process and any event loop."""
+
+    endpoint: Endpoint
+    token: TokenSource
+    timeout: float
+
+    def channel(self) -> grpc.Channel:
+        """A channel of its own; it connects with its first call."""
+        if not self.endpoint.tls:
+            return grpc.insecure_channel(self.endpoint.target, self._options())
+        return grpc.secure_channel(self.endpoint.target, self._credentials(), self._options())
+
+    def aio_channel(self) -> grpc.aio.Channel:
+        """The same for the running event loop."""
+        if not self.endpoint.tls:
+            return grpc.aio.insecure_channel(self.endpoint.target, self._options())
+        return grpc.aio.secure_channel(self.endpoint.target, self._credentials(), self._options())
+
+    def metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
+        """What goes with a call: who calls, and what the logs call it."""
+        return (
+            ("authorization", f"Bearer {checked(self.token())}"),
+            (REQUEST_ID_KEY, request_id),
+        )
+
+    def _credentials(self) -> grpc.ChannelCredentials:
+        return grpc.ssl_channel_credentials(self.endpoint.root_certificates)
+
+    def _options(self) -> tuple[tuple[str, str | int], ...]:
+        if not self.endpoint.tls:
+            # Through a proxy of the environment, clear text would leave the machine after all.
+            return (*_OPTIONS, ("grpc.enable_http_proxy", 0))
+        if self.endpoint.server_name:
+            return (*_OPTIONS, ("grpc.ssl_target_name_override", self.endpoint.server_name))
+        return _OPTIONS
+
+
+def connector(
+    address: str | None,
+    *,
+    token: str | TokenSource | None,
+    token_file: str | PathLike[str] | None,
+    tls: bool | TLS | None,
+    plaintext: bool,
+    timeout: float,
+) -> Connector:
+    """Check what a client is made with; connects to nothing.
+
+    Raises:
+        ValueError, TypeError, OSError: see `SessionClient`.
+    """
+    if timeout <= 0:
+        raise ValueError("timeout must be above 0 seconds")
+    return Connector(
+        endpoint(address, tls, plaintext=plaintext), token_source(token, token_file), timeout
+    )
+
+
+def logged_as(call: Call[Any]) -> str:
+    """The call's id in the logs: its request id, unless that is one that no header can carry."""
+    return call.request_id if _SENDABLE_ID.fullmatch(call.request_id) else new_request_id()

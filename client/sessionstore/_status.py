@@ -1,0 +1,52 @@
+"""What the trailing metadata of a failed call says: google.rpc.Status and its details (AIP-193)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+DOMAIN = "sessionstore.v1"
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """A status with its reason read, and the rest left for whoever asks."""
+
+    status: Status
+    reason: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def retry_after(self) -> timedelta | None:
+        return next((i.retry_delay.ToTimedelta() for i in _of(self.status, RetryInfo)), None)
+
+    def field_violations(self) -> Iterator[tuple[str, str]]:
+        for bad_request in _of(self.status, BadRequest):
+            for violation in bad_request.field_violations:
+                yield violation.field, violation.description
+
+
+def parse(serialized: bytes) -> Details:
+    """Read a google.rpc.Status; a damaged or foreign one has no reason."""
+    try:
+        status = Status.FromString(serialized)
+        for info in _of(status, ErrorInfo):
+            if info.domain == DOMAIN:
+                return Details(status, info.reason, dict(info.metadata))
+    except DecodeError:
+        return Details(Status())
+    return Details(status)
+
+
+def _of(status: Status, kind: type[M]) -> Iterator[M]:
+    for packed in status.details:
+        detail = kind()
+        if packed.Unpack(detail):
+            yield detail

@@ -1,0 +1,145 @@
+"""A session service that answers by script and remembers what it was asked."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from sessionstore.v1 import session_service_pb2 as pb
+from sessionstore.v1.session_service_pb2_grpc import (
+    SessionServiceServicer,
+    add_SessionServiceServicer_to_server,
+)
+
+METHODS = pb.DESCRIPTOR.services_by_name["SessionService"].methods_by_name
+
+Script = Callable[[Any, grpc.ServicerContext], Any]
+
+
+@dataclass(frozen=True)
+class Received:
+    """One attempt of a call, as it arrived."""
+
+    request: Any
+    metadata: Mapping[str, str]
+    peer: str
+    time_remaining: float | None
+
+
+def answered_in_full(batch: pb.BatchValidateSessionsRequest, _: object) -> Any:
+    """An empty verdict for each credential."""
+    return pb.BatchValidateSessionsResponse(
+        results=[pb.ValidateSessionResponse()] * len(batch.requests)
+    )
+
+
+class FakeService:
+    """Serves on loopback while entered; each method gives an empty response unless scripted."""
+
+    def __init__(self, port: int = 0, credentials: grpc.ServerCredentials | None = None) -> None:
+        self.received: dict[str, list[Received]] = defaultdict(list)
+        self._scripts: dict[str, Script] = {"BatchValidateSessions": answered_in_full}
+        self._once: dict[str, deque[Script]] = defaultdict(deque)
+        self._lock = threading.Lock()
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)]
+        )
+        add_SessionServiceServicer_to_server(self._servicer(), self._server)
+        address = f"127.0.0.1:{port}"
+        if credentials:
+            self.port = self._server.add_secure_port(address, credentials)
+        else:
+            self.port = self._server.add_insecure_port(address)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def answer(self, method: str, script: Message | Script) -> None:
+        """Answer every call of the method so from now on."""
+        self._scripts[method] = _script(script)
+
+    def answer_once(self, method: str, script: Message | Script) -> None:
+        """Answer one call of the method so, after those already lined up."""
+        self._once[method].append(_script(script))
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.stop(None).wait()
+
+    def _servicer(self) -> SessionServiceServicer:
+        handlers = {name: self._handler(name) for name in METHODS}
+        kind: Any = type("FakeServicer", (SessionServiceServicer,), handlers)
+        servicer: SessionServiceServicer = kind()
+        return servicer
+
+    def _handler(self, name: str) -> Callable[..., Any]:
+        response = getattr(pb, METHODS[name].output_type.name)
+
+        def handle(_: object, request: Any, context: grpc.ServicerContext) -> Any:
+            metadata: Any = context.invocation_metadata()
+            received = Received(request, dict(metadata), context.peer(), context.time_remaining())
+            with self._lock:
+                self.received[name].append(received)
+                script = self._once[name].popleft() if self._once[name] else None
+            return (script or self._scripts.get(name) or (lambda *_: response()))(request, context)
+
+        return handle
+
+
+def failing(
+    code: grpc.StatusCode,
+    reason: str = "",
+    *,
+    message: str = "no",
+    metadata: Mapping[str, str] | None = None,
+    details: Sequence[Message] = (),
+    domain: str = "sessionstore.v1",
+    trailing: Sequence[tuple[str, str | bytes]] = (),
+) -> Script:
+    """A script that fails as the service does; without a reason, as a proxy does."""
+    status = Status(code=code.value[0], message=message)
+    info = ErrorInfo(reason=reason, domain=domain, metadata=metadata or {})
+    for detail in ([info] if reason else []) + list(details):
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+
+    def fail(_: Any, context: grpc.ServicerContext) -> None:
+        pairs = [("grpc-status-details-bin", status.SerializeToString())] if status.details else []
+        context.set_trailing_metadata((*pairs, *trailing))
+        context.abort(code, message)
+
+    return fail
+
+
+def stuck(_: Any, context: grpc.ServicerContext) -> None:
+    """Answer only once the caller has given up."""
+    gone = threading.Event()
+    context.add_callback(gone.set)
+    gone.wait(30)
+    context.abort(grpc.StatusCode.CANCELLED, "nobody waits")
+
+
+def _script(script: Message | Script) -> Script:
+    if isinstance(script, Message):
+        return lambda *_: script
+    return script

@@ -1,0 +1,29 @@
+"""What every suite shares: the engines, one process of each per run, and how many rounds to run."""
+
+from __future__ import annotations
+
+import os
+import socketserver
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engines import ENGINES, Engine, require_engine, start_engine
+
+# fakeredis' TCP server sends each reply by itself: Nagle's algorithm would hold back the second.
+socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+
+
+def rounds(default: int) -> int:
+    """How often a random or racing test repeats: ROUNDS, or a small default; printed."""
+    count = int(os.environ.get("ROUNDS") or default)
+    print(f"rounds: {count}", end=" ")  # noqa: T201  shown with -s and with failures
+    return count
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Each engine in turn; one that is missing skips, or fails where all are required."""
+    require_engine(request.param)
+    with start_engine(request.param) as started:
+        yield started

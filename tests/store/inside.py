@@ -1,0 +1,176 @@
+"""The engine behind the store, past its scripts: what tests look at, and how they let time pass."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from sessiond.domain import ids
+from sessiond.store import loader
+from sessiond.store.connect import ConnectionLimits, connect
+from sessiond.store.keyspace import Keyspace
+from sessiond.store.pipeline import TickPipeline
+from sessiond.store.replies import EndPolicy
+from sessiond.store.scripts import Store
+
+from tests.engines import Engine
+from tests.store.kit import ENDS
+
+# The fields of a session's hash and the sorted sets that hold a time, and in which unit.
+_US: Final = 1000
+_FIELDS: Final = {"c": _US, "x": 1, "X": 1, "m": 1, "r": 1, "l": 1, "E": 1}
+_SCORES: Final = {"u": _US, "recent": _US, "h": 1, "users": 1, "dead": 1}
+
+
+@dataclass(frozen=True)
+class Inside:
+    """Raw access to one engine below one prefix."""
+
+    redis: Redis
+    pipeline: TickPipeline
+    keys: Keyspace
+    prefix: str
+    shebang: bool
+
+    async def ask(self, *command: str | int | bytes) -> Any:
+        """One plain command."""
+        return await self.pipeline.command(*command)
+
+    async def run(self, script: str, base: str, *arguments: str | int) -> Any:
+        """One script, and its raw reply."""
+        loaded = loader.load(script, shebang=self.shebang)
+        return await self.pipeline.run(loaded, base, arguments, idempotent=True)
+
+    def key(self, session_id: str) -> str:
+        """The session's hash."""
+        return f"{self.keys.of_session(session_id)}s:{session_id}"
+
+    async def now_ms(self) -> int:
+        """The engine's clock."""
+        seconds, micros = await self.ask("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def fields(self, session_id: str) -> dict[str, str]:
+        """The session's hash."""
+        found = await self.ask("HGETALL", self.key(session_id))
+        return {name.decode(): value.decode() for name, value in found.items()}
+
+    async def expires_ms(self, session_id: str) -> int:
+        """When the engine forgets the session's hash; -1 never, -2 it is gone."""
+        return int(await self.ask("PEXPIRETIME", self.key(session_id)))
+
+    async def counts(self, user: str) -> dict[str, int]:
+        """The counters of the user's partition."""
+        found = await self.ask("HGETALL", self.keys.of_user(user) + "n")
+        return {name.decode(): int(value) for name, value in found.items()}
+
+    async def scores(self, user: str, family: str) -> dict[str, int]:
+        """A sorted set of the user's partition, in order."""
+        key = self.keys.of_user(user) + family
+        return await self.scores_of(key)
+
+    async def scores_of(self, key: str) -> dict[str, int]:
+        """A sorted set, in order."""
+        flat = await self.ask("ZRANGE", key, 0, -1, "WITHSCORES")
+        return {flat[i].decode(): int(float(flat[i + 1])) for i in range(0, len(flat), 2)}
+
+    async def log(self, user: str) -> list[dict[str, str]]:
+        """The events of the user's partition, oldest first."""
+        entries = await self.ask("XRANGE", self.keys.of_user(user) + "log", "-", "+")
+        return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in entries]
+
+    async def all_keys(self) -> list[str]:
+        """Every key below the prefix but the registration."""
+        found = [k.decode() async for k in self.redis.scan_iter(f"{self.prefix}:*", count=1000)]
+        return sorted(k for k in found if not k.endswith((":meta", ":profiles")))
+
+    async def wipe(self) -> None:
+        """Leave nothing below the prefix but the registration."""
+        if keys := await self.all_keys():
+            await self.ask("UNLINK", *keys)
+
+    async def snapshot(self) -> dict[str, Any]:
+        """Everything stored, to tell whether a call changed anything."""
+        reads: dict[bytes, tuple[str | int, ...]] = {
+            b"hash": ("HGETALL", ""),
+            b"zset": ("ZRANGE", "", 0, -1, "WITHSCORES"),
+            b"string": ("GET", ""),
+            b"stream": ("XRANGE", "", "-", "+"),
+        }
+        found: dict[str, Any] = {}
+        for key in await self.all_keys():
+            name, _, *rest = reads[await self.ask("TYPE", key)]
+            value = await self.ask(name, key, *rest)
+            found[key] = (value, await self.ask("PEXPIRETIME", key))
+        return found
+
+    async def let_pass(self, ms: int) -> None:
+        """Make all that is stored older by this much: what time passing looks like from inside.
+
+        What would have run out is forgotten by the engine. Events keep their ids.
+        """
+        await asyncio.gather(*(self._age(key, ms) for key in await self.all_keys()))
+
+    async def _age(self, key: str, ms: int) -> None:
+        family = family_of(key)
+        if family == "s":
+            await self._age_hash(key, ms)
+        elif unit := _SCORES.get(family):
+            scores = await self.scores_of(key)
+            aged = [word for member, at in scores.items() for word in (at - ms * unit, member)]
+            await self.ask("ZADD", key, *aged)
+        expires = await self.ask("PEXPIRETIME", key)
+        if expires > 0:
+            await self.ask("PEXPIREAT", key, expires - ms)
+
+    async def _age_hash(self, key: str, ms: int) -> None:
+        names = list(_FIELDS)
+        aged: list[str | int] = []
+        for name, value in zip(names, await self.ask("HMGET", key, *names), strict=True):
+            if value is not None:
+                aged += (name, int(value) - ms * _FIELDS[name])
+        await self.ask("HSET", key, *aged)
+
+
+def family_of(key: str) -> str:
+    """The part of a key after its hash tag: s, u, h, i, users, n, recent, dead, log."""
+    return key.partition("}:")[2].partition(":")[0]
+
+
+def base_of(key: str) -> str:
+    """The base of the partition that a key is in."""
+    return key.partition("}:")[0] + "}:"
+
+
+def partition_of(user: str) -> int:
+    """The partition of a user."""
+    return ids.partition_of_user(user)
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask again and again until it is so; pytest's timeout ends a wait in vain."""
+    while not await condition():
+        pass
+
+
+def has_shebang(engine: Engine) -> bool:
+    """Whether the engine knows the `#!lua` line."""
+    return engine.name != "fakeredis"
+
+
+def open_store(
+    engine: Engine,
+    prefix: str,
+    ends: EndPolicy = ENDS,
+    *,
+    url: str = "",
+    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008  frozen
+) -> tuple[Store, Inside]:
+    """A store of its own connections and what is behind it; `url` leads to the engine."""
+    redis = connect(url or engine.url, limits)
+    pipeline, keys = TickPipeline(redis), Keyspace(prefix)
+    store = Store(pipeline, keys, ends, shebang=has_shebang(engine))
+    return store, Inside(redis, pipeline, keys, prefix, has_shebang(engine))

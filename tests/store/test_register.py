@@ -1,0 +1,98 @@
+"""Registration: what every server of a store must agree on."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from sessiond.domain.errors import StartupError
+from sessiond.domain.profile import AtCap
+from sessiond.store.scripts import Store
+
+from tests.engines import Engine
+from tests.store.inside import Inside, open_store
+from tests.store.kit import ALICE, KIOSK, MOBILE, PROFILES, WEB, login
+
+
+@pytest.fixture
+async def first(engine: Engine) -> AsyncIterator[tuple[Store, Inside]]:
+    """The first server of a store of its own, registered."""
+    store, inside = open_store(engine, f"r{uuid.uuid4().hex[:12]}")
+    await store.register([WEB, MOBILE])
+    yield store, inside
+    pinned = [base + name for base in inside.keys.bases for name in ("meta", "profiles")]
+    await inside.wipe()
+    await inside.ask("UNLINK", *pinned)
+    await inside.pipeline.close()
+
+
+async def pinned(inside: Inside) -> list[tuple[dict[bytes, bytes], dict[bytes, bytes]]]:
+    """What each partition remembers of the registration."""
+    return [
+        (await inside.ask("HGETALL", base + "meta"), await inside.ask("HGETALL", base + "profiles"))
+        for base in inside.keys.bases
+    ]
+
+
+async def test_the_first_server_pins_schema_partitions_and_profiles(
+    first: tuple[Store, Inside],
+) -> None:
+    """In every partition, so that any of them can tell."""
+    meta = {b"schema": b"1", b"partitions": b"64"}
+    profiles = {b"default": b"created", b"mobile": b"refreshed"}
+    assert await pinned(first[1]) == [(meta, profiles)] * 64
+
+
+async def test_a_second_server_that_agrees_may_start(first: tuple[Store, Inside]) -> None:
+    """Caps and lifetimes are its own business; what is pinned stays."""
+    store, inside = first
+    before = await pinned(inside)
+    other = dataclasses.replace(WEB, cap=3, idle_ms=1, at_cap=AtCap.REJECT)
+    await store.register([MOBILE, other])
+    assert await pinned(inside) == before
+
+
+@pytest.mark.parametrize(("field", "theirs"), [("schema", "2"), ("partitions", "128")])
+async def test_a_server_of_another_layout_is_refused(
+    first: tuple[Store, Inside], field: str, theirs: str
+) -> None:
+    """One partition that differs is enough; the sentence says what differs."""
+    store, inside = first
+    await inside.ask("HSET", inside.keys.bases[63] + "meta", field, theirs)
+    before = await pinned(inside)
+    with pytest.raises(StartupError, match=f"{field} = {theirs}"):
+        await store.register([WEB, MOBILE])
+    assert await pinned(inside) == before
+
+
+async def test_a_server_that_orders_a_profile_otherwise_is_refused(
+    first: tuple[Store, Inside],
+) -> None:
+    """Scores by creation and by refresh cannot live in one set."""
+    store, inside = first
+    before = await pinned(inside)
+    with pytest.raises(StartupError, match="profile default = created, this server has refreshed"):
+        await store.register([dataclasses.replace(WEB, at_cap=AtCap.EVICT_IDLE), MOBILE])
+    assert await pinned(inside) == before
+
+
+async def test_a_server_without_one_of_the_profiles_is_refused(
+    first: tuple[Store, Inside],
+) -> None:
+    """It could not say how that profile's sessions end."""
+    store, inside = first
+    before = await pinned(inside)
+    with pytest.raises(StartupError, match="profile mobile = configured, this server has missing"):
+        await store.register([WEB])
+    assert await pinned(inside) == before
+
+
+async def test_a_new_profile_may_be_added(first: tuple[Store, Inside]) -> None:
+    """From then on every server must have it."""
+    store, _ = first
+    await store.register(PROFILES)
+    await login(store, ALICE, KIOSK)
+    with pytest.raises(StartupError, match="profile kiosk"):
+        await store.register([WEB, MOBILE])
