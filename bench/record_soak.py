@@ -58,12 +58,14 @@ class UnfitError(Exception):
 def main() -> None:
     """Run, then record."""
     rounds = int(os.environ.get("ROUNDS") or DEFAULT_ROUNDS)
+    # Ahead of the run: it is what the run is of, and the tree may change meanwhile.
+    about = [*environment("make soak"), f"- engine: {engine()}"]
     run = soak(rounds)
     try:
         accept(run, rounds)
     except UnfitError as error:
         sys.exit(f"record_soak: not recorded: {error}")
-    update_section("Soak", report(run, rounds))
+    update_section("Soak", report(run, rounds, about))
     print("recorded in bench/RESULTS.md")
 
 
@@ -121,14 +123,13 @@ def accept(run: Run, rounds: int) -> None:
             raise UnfitError(f"{row.name} had {row.violations} violations")
 
 
-def report(run: Run, rounds: int) -> str:
+def report(run: Run, rounds: int, about: list[str]) -> str:
     """The section's text."""
     minutes = sum(row.seconds for row in run.rows) / 60
     lines = [
         "Races and lost replies over a real `sessiond` and engine: no violation in any round.",
         "",
-        *environment("make soak"),
-        f"- engine: {engine()}",
+        *about,
         f"- {rounds} rounds of each test, {minutes:.0f} min in all",
         "",
         "| test | rounds | calls | violations | duration, s |",

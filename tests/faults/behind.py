@@ -1,0 +1,56 @@
+"""The keys behind a server: walked after the rounds, and its engine's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from sessiond.store.connect import ConnectionLimits, connect
+from sessiond.store.keyspace import Keyspace
+from sessiond.store.pipeline import TickPipeline
+from sessiond.store.scripts import Store
+
+from tests.faults.tally import Tally
+from tests.store.inside import Inside
+from tests.store.kit import ENDS
+from tests.store.walk import walk
+
+
+@dataclass(frozen=True)
+class Behind:
+    """An engine that a server keeps its sessions in."""
+
+    store: Store
+    inside: Inside
+
+    async def walk(self, tally: Tally) -> None:
+        """Note whether counters, indexes and hashes disagree, then forget all sessions."""
+        try:
+            await walk(self.store, self.inside)
+        except AssertionError as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            tally.check(False, f"the keys disagree: {where.line} ({where.name}) {error}")
+        await self.inside.wipe()
+
+    async def reaches(self, ms: int) -> None:
+        """Wait until the engine's clock is past this time."""
+        while True:
+            left_ms = ms - await self.inside.now_ms()
+            if left_ms < 0:
+                return
+            await asyncio.sleep((left_ms + 1) / 1000)
+
+
+@asynccontextmanager
+async def look_behind(url: str, prefix: str) -> AsyncIterator[Behind]:
+    """Look at an engine, past the server and any proxy."""
+    pipeline, keys = TickPipeline(redis := connect(url, ConnectionLimits())), Keyspace(prefix)
+    inside = Inside(redis, pipeline, keys, prefix, shebang=True)
+    await inside.wipe()
+    try:
+        yield Behind(Store(pipeline, keys, ENDS), inside)
+    finally:
+        await pipeline.close()
