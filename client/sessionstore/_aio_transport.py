@@ -68,14 +68,14 @@ class AioTransport:
         if self._closed:
             raise RuntimeError(CLOSED)
         loop = asyncio.get_running_loop()
-        if not self._opened or self._opened.loop.is_closed():
-            channel = self._connector.aio_channel()
-            self._opened = _Opened(channel, SessionServiceStub(channel), loop, os.getpid())
-        if self._opened.pid != os.getpid():
+        if self._opened and self._opened.pid != os.getpid():
             raise RuntimeError(
                 "this AsyncSessionClient was in use when the process forked: "
                 "fork before the first call, or outside the event loop"
             )
+        if not self._opened or self._opened.loop.is_closed():
+            channel = self._connector.aio_channel()
+            self._opened = _Opened(channel, SessionServiceStub(channel), loop, os.getpid())
         if self._opened.loop is not loop:
             raise RuntimeError("this AsyncSessionClient belongs to another event loop")
         return self._opened.stub

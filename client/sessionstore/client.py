@@ -19,10 +19,10 @@ from sessionstore._transport import Transport
 class SessionClient:
     """A client of the session service. Make one per process and share it between threads.
 
-    It connects with its first call, and stays usable in a process forked from this one, unless
-    GRPC_ENABLE_FORK_SUPPORT=0 is set or this process serves gRPC as well. Every call has a deadline,
-    retries included; UNAVAILABLE is retried for about 2 s (but not updates of attributes), under
-    the same request id, so nothing is done twice.
+    It connects with its first call, and stays usable in a process forked from this one (unless
+    GRPC_ENABLE_FORK_SUPPORT=0 is set). Every call has a deadline, retries included; UNAVAILABLE is
+    retried for about 2 s (but not updates of attributes), under the same request id, so nothing is
+    done twice.
 
     Args:
         address: "host:port", or any target of gRPC's name syntax ("dns:///host:port", "unix:path").

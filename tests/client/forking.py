@@ -1,4 +1,4 @@
-"""Fork, and call from the child. Run on its own: gRPC forks no process that also serves.
+"""Fork, and call from the child. Run on its own: a fork of pytest would copy the fake service.
 
     python -m tests.client.forking ADDRESS KIND ROUNDS
 

@@ -315,7 +315,7 @@ class Authentication(_message.Message):
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When the user was authenticated."""
+        """When the user was authenticated. Kept to the millisecond."""
 
     def __init__(
         self,

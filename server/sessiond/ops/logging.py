@@ -16,20 +16,31 @@ _LEVELS: Final = {
 }
 
 
+def _on_one_line(
+    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Escape what is not printable: logfmt itself escapes no line end but LF."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[key] = value.encode("unicode_escape").decode()
+    return event
+
+
 def configure(level: str, form: str) -> None:
     """Set up logging for the process: `form` is json or logfmt."""
-    renderer: structlog.typing.Processor
+    renderers: list[structlog.typing.Processor]
     if form == "json":
-        renderer = structlog.processors.JSONRenderer()
+        renderers = [structlog.processors.JSONRenderer()]
     else:
-        renderer = structlog.processors.LogfmtRenderer(
+        logfmt = structlog.processors.LogfmtRenderer(
             key_order=("time", "level", "event"), bool_as_flag=False
         )
+        renderers = [_on_one_line, logfmt]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

@@ -149,8 +149,10 @@ class Rules:
 
     def lifetime(self, field: str, value: Duration) -> int:
         """A lifetime, in milliseconds."""
+        if not (0 <= value.seconds <= _MAX_SECONDS and 0 <= value.nanos <= _MAX_NANOS):
+            self.refuse(field, "is not a positive duration")
         ms = value.seconds * 1000 + value.nanos // 1_000_000
-        if ms < limits.MIN_LIFETIME_MS:
+        if 0 <= ms < limits.MIN_LIFETIME_MS:
             self.refuse(field, "is under one second")
         return ms
 

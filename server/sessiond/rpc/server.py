@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import uuid
@@ -18,8 +19,10 @@ from sessiond.domain.callers import Role
 from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, compose
 from sessiond.rpc.errors import REQUEST_ID_KEY
+from sessiond.rpc.interceptors.overload import OverloadGuard
 from sessiond.rpc.malformed import Malformed, deserializer
 
+_LAST_REPLIES_S: Final = 0.5
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 
 
@@ -105,6 +108,17 @@ def add_service(
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service.full_name, handlers),)
     )
+
+
+async def drain(server: grpc.aio.Server, guard: OverloadGuard, drain_s: float) -> None:
+    """Take no new call, let those in flight finish for up to `drain_s` seconds, and stop."""
+    stopping = asyncio.create_task(server.stop(drain_s))
+    idle = asyncio.create_task(guard.idle())
+    await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
+    idle.cancel()
+    # What is left are streams that never end, and replies on their way out.
+    await server.stop(min(drain_s, _LAST_REPLIES_S))
+    await stopping
 
 
 def _serialize(reply: Message) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import timedelta
 
@@ -63,8 +62,7 @@ class SessionServicer:
 
     async def BatchValidateSessions(self, call: Call) -> Message:
         credentials = decode.credentials(call.request)
-        validate = self._sessions.validator.validate
-        validations = await asyncio.gather(*(validate(c) for c in credentials))
+        validations = await self._sessions.validator.validate_many(credentials)
         return pb.BatchValidateSessionsResponse(
             results=[encode.validation(validation) for validation in validations]
         )

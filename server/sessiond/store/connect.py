@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -57,6 +58,10 @@ def connect(url: str, limits: ConnectionLimits, *, ca_file: str | None = None) -
         url = "redis" + url.removeprefix(FAKE)
     options: dict[str, str] = {}
     if scheme == "rediss" and ca_file:
+        try:
+            ssl.create_default_context(cafile=ca_file)
+        except OSError as error:
+            raise StartupError(f"no certificates in {ca_file}: {error.strerror}") from None
         options["ssl_ca_certs"] = ca_file
     try:
         pool = BlockingConnectionPool.from_url(

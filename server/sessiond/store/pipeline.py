@@ -81,11 +81,13 @@ class TickPipeline:
         await self._redis.connection_pool.disconnect()
 
     def _submit(self, command: tuple[Argument, ...], script: Script | None) -> asyncio.Future[Any]:
+        # Encoded here, so that text which has no UTF-8 fails its own call and not the whole tick.
+        encoded = tuple(a.encode() if isinstance(a, str) else a for a in command)
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._flush)
         reply: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append(_Call(command, script, reply))
+        self._waiting.append(_Call(encoded, script, reply))
         return reply
 
     def _flush(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from google.protobuf.message import Message
 
 from sessiond.domain.errors import OverloadedError
@@ -14,6 +16,12 @@ class OverloadGuard:
     def __init__(self, most: int) -> None:
         self._most = most
         self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def idle(self) -> None:
+        """Wait until no call is in flight. Health watches do not count: they never end."""
+        await self._idle.wait()
 
     def wrap(self, _: Method, handler: Handler) -> Handler:
         """Refuse calls over the bound."""
@@ -22,9 +30,12 @@ class OverloadGuard:
             if self._in_flight >= self._most:
                 raise OverloadedError("the server has as many calls in flight as it takes")
             self._in_flight += 1
+            self._idle.clear()
             try:
                 return await handler(call)
             finally:
                 self._in_flight -= 1
+                if not self._in_flight:
+                    self._idle.set()
 
         return guarded

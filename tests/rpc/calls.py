@@ -1,0 +1,162 @@
+"""Calls of one caller by the generated stubs, and what a refused call says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypedDict, cast
+
+import grpc
+import pytest
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from grpc_status import rpc_status
+from sessionstore.v1 import session_service_pb2 as pb
+from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
+
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["SessionService"]
+RPCS: Final = tuple(method.name for method in SERVICE.methods)
+_TIMEOUT_S: Final = 15.0
+
+
+class _Options(TypedDict):
+    timeout: float
+    metadata: tuple[tuple[str, str], ...]
+
+
+def states(*values: int) -> Any:
+    """Values of Session.State, those that there are and others."""
+    return list(values)
+
+
+def request_type(rpc: str) -> type[Message]:
+    """The request message of an RPC."""
+    return cast(type[Message], getattr(pb, f"{rpc}Request"))
+
+
+def descriptor(rpc: str) -> Descriptor:
+    """The request message of an RPC, described."""
+    return cast(Descriptor, request_type(rpc).DESCRIPTOR)
+
+
+class Api:
+    """SessionService, called with one service token."""
+
+    def __init__(
+        self, channel: grpc.Channel, token: str | None, *, timeout_s: float = _TIMEOUT_S
+    ) -> None:
+        self.channel = channel
+        self._stub = SessionServiceStub(channel)
+        metadata = () if token is None else (("authorization", f"Bearer {token}"),)
+        self._options: _Options = {"timeout": timeout_s, "metadata": metadata}
+
+    def create(self, user_id: str, **fields: Any) -> pb.CreateSessionResponse:
+        request = pb.CreateSessionRequest(user_id=user_id, **fields)
+        return self._stub.CreateSession(request, **self._options)
+
+    def refresh(self, refresh_token: str, **fields: Any) -> pb.RefreshSessionResponse:
+        request = pb.RefreshSessionRequest(refresh_token=refresh_token, **fields)
+        return self._stub.RefreshSession(request, **self._options)
+
+    def extend(self, session_id: str, **fields: Any) -> pb.ExtendSessionResponse:
+        request = pb.ExtendSessionRequest(session_id=session_id, **fields)
+        return self._stub.ExtendSession(request, **self._options)
+
+    def validate(self, **fields: Any) -> pb.ValidateSessionResponse:
+        return self._stub.ValidateSession(pb.ValidateSessionRequest(**fields), **self._options)
+
+    def validate_many(
+        self, requests: list[pb.ValidateSessionRequest]
+    ) -> list[pb.ValidateSessionResponse]:
+        request = pb.BatchValidateSessionsRequest(requests=requests)
+        return list(self._stub.BatchValidateSessions(request, **self._options).results)
+
+    def get(self, session_id: str) -> Any:
+        request = pb.GetSessionRequest(session_id=session_id)
+        return self._stub.GetSession(request, **self._options).session
+
+    def list(self, user_id: str, **fields: Any) -> pb.ListSessionsResponse:
+        request = pb.ListSessionsRequest(user_id=user_id, **fields)
+        return self._stub.ListSessions(request, **self._options)
+
+    def update(self, session_id: str, **fields: Any) -> Any:
+        request = pb.UpdateSessionRequest(session_id=session_id, **fields)
+        return self._stub.UpdateSession(request, **self._options).session
+
+    def revoke(self, **fields: Any) -> pb.RevokeSessionResponse:
+        return self._stub.RevokeSession(pb.RevokeSessionRequest(**fields), **self._options)
+
+    def revoke_user(self, user_id: str, **fields: Any) -> tuple[str, ...]:
+        request = pb.RevokeUserSessionsRequest(user_id=user_id, **fields)
+        return tuple(self._stub.RevokeUserSessions(request, **self._options).session_ids)
+
+    def signing_keys(self) -> pb.GetSigningKeysResponse:
+        return self._stub.GetSigningKeys(pb.GetSigningKeysRequest(), **self._options)
+
+    def call(self, request: Message) -> Any:
+        """The RPC that takes this request."""
+        rpc = request.DESCRIPTOR.name.removesuffix("Request")
+        return getattr(self._stub, rpc)(request, **self._options)
+
+    def raw(self, rpc: str, data: bytes, *, metadata: tuple[tuple[str, str], ...] = ()) -> Any:
+        """An RPC with any bytes for its request."""
+        call = self.channel.unary_unary(f"/{SERVICE.full_name}/{rpc}", None, None)
+        metadata = self._options["metadata"] + metadata
+        return call(data, timeout=self._options["timeout"], metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The status of a failed call, with its details."""
+
+    code: grpc.StatusCode
+    message: str
+    reason: str
+    domain: str
+    metadata: dict[str, str]
+    fields: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    retry_s: float | None
+    request_id: str
+    trailers: str
+
+
+def refused(call: Callable[..., Any], *arguments: Any, **fields: Any) -> Refused:
+    """Make a call that has to fail."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call(*arguments, **fields)
+    return refusal(caught.value)
+
+
+def outcome(call: Callable[..., Any], *arguments: Any, **fields: Any) -> str:
+    """OK, or why the call failed: its reason, or its code where it has none."""
+    try:
+        call(*arguments, **fields)
+    except grpc.RpcError as error:
+        failed = refusal(error)
+        return failed.reason or failed.code.name
+    return "OK"
+
+
+def refusal(error: grpc.RpcError) -> Refused:
+    """What the error of a call says."""
+    call = cast(grpc.Call, error)
+    info, bad, retry = ErrorInfo(), BadRequest(), RetryInfo()
+    status = rpc_status.from_call(call)
+    details = status.details if status is not None else ()
+    found = {type(m) for d in details for m in (info, bad, retry) if d.Unpack(m)}
+    trailers = tuple(call.trailing_metadata() or ())
+    ids = [str(value) for key, value in trailers if key == "x-request-id"]
+    return Refused(
+        code=call.code(),
+        message=call.details() or "",
+        reason=info.reason,
+        domain=info.domain,
+        metadata=dict(info.metadata),
+        fields=tuple(violation.field for violation in bad.field_violations),
+        descriptions=tuple(violation.description for violation in bad.field_violations),
+        retry_s=retry.retry_delay.ToTimedelta().total_seconds() if RetryInfo in found else None,
+        request_id=ids[0] if ids else "",
+        trailers=repr(trailers),
+    )

@@ -1,0 +1,127 @@
+"""Servers over a real engine: one that most tests share, plaintext and TLS, and ones to order."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sessiond.tokens.keymaker import create_keys
+
+from tests.engines import RealEngine, require_engine, start_real_engine
+from tests.rpc.calls import Api
+from tests.rpc.certificates import Tls, make_tls
+from tests.rpc.logs import Log, captured
+from tests.rpc.serving import CALLERS, Server, ServerLoop, make_settings, serve
+
+ServeWith = Callable[..., Server]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log() -> Iterator[Log]:
+    """What servers write while no test captures it. They do so after they have answered."""
+    with captured() as lines:
+        yield lines
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[ServerLoop]:
+    """The loop of all servers of this run."""
+    servers = ServerLoop()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[RealEngine]:
+    """An engine that no test stops."""
+    require_engine("valkey")
+    with start_real_engine("valkey") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """A certificate for this machine's loopback."""
+    return make_tls(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def serving(
+    loop: ServerLoop, valkey: RealEngine, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., AbstractContextManager[Server]]:
+    """Starts a server over the shared engine, with the settings named."""
+
+    @contextmanager
+    def start(
+        tls: Tls | None = None, url: str = "", *, ready: bool = True, **settings: Any
+    ) -> Iterator[Server]:
+        if tls:
+            settings |= {"tls_cert_file": tls.certificate, "tls_key_file": tls.key}
+        directory = tmp_path_factory.mktemp("server")
+        made = make_settings(directory, url or valkey.url, **settings)
+        with serve(loop, made, tls=tls, ready=ready) as server:
+            yield server
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def server(serving: Callable[..., AbstractContextManager[Server]]) -> Iterator[Server]:
+    """A server with the default settings, in plaintext."""
+    with serving() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def api(server: Server) -> Api:
+    """The default server, called by its admin."""
+    return server.api()
+
+
+@pytest.fixture(scope="session", params=["plaintext", "tls"])
+def wire(
+    request: pytest.FixtureRequest,
+    tls: Tls,
+    serving: Callable[..., AbstractContextManager[Server]],
+) -> Iterator[Server]:
+    """A server with the default settings, in plaintext and over TLS."""
+    with serving(tls if request.param == "tls" else None) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def caller(wire: Server) -> Api:
+    """A writer's calls, in plaintext and over TLS."""
+    return wire.api("writer")
+
+
+@pytest.fixture
+def serve_with(
+    serving: Callable[..., AbstractContextManager[Server]],
+) -> Iterator[ServeWith]:
+    """Starts servers that end with the test."""
+    with ExitStack() as running:
+        yield lambda **settings: running.enter_context(serving(**settings))
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> dict[str, Any]:
+    """What production asks for, as settings of a process: keys, callers, a store."""
+    create_keys(tmp_path / "keys")
+    (tmp_path / "callers.toml").write_text(CALLERS)
+    return {
+        "keys_dir": tmp_path / "keys",
+        "callers_file": tmp_path / "callers.toml",
+        "store_url": f"embedded://{tmp_path / 'store'}",
+        "listen": "127.0.0.1:0",
+    }
+
+
+@pytest.fixture
+def user() -> str:
+    """A user of the test's own."""
+    return f"user-{uuid.uuid4().hex[:12]}"

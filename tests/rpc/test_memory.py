@@ -1,0 +1,64 @@
+"""A store at its memory limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+import pytest
+from sessiond.domain.errors import Reason
+from sessionstore.v1 import session_pb2
+from sessionstore.v1 import session_service_pb2 as pb
+
+from tests.engines import require_engine
+from tests.rpc.calls import outcome, refused
+from tests.rpc.conftest import ServeWith
+from tests.rpc.serving import eventually
+
+_MOST_CREATES = 5_000
+
+
+def test_a_full_store_refuses_logins_and_nothing_else(
+    serve_with: ServeWith, tmp_path: Path
+) -> None:
+    """STORE_FULL for create; validate, refresh, list and revoke work, and make room again."""
+    require_engine("valkey")
+    server = serve_with(
+        url=f"embedded://{tmp_path / 'store'}", embedded_maxmemory="2mb", session_cap=1000
+    )
+    api = server.api()
+    kept = api.create("kept")
+    fill = {"client": session_pb2.Client(user_agent="u" * 512), "attributes": {"a": "v" * 470}}
+    made = 0
+    while outcome(api.create, f"user-{made % 20}", **fill) == "OK":
+        made += 1
+        assert made < _MOST_CREATES
+    error = refused(api.create, "one-more", **fill)
+    assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.STORE_FULL)
+    assert error.retry_s is None
+
+    session_id, tokens = kept.session.session_id, kept.tokens
+    assert api.validate(access_token=tokens.access_token).verdict == pb.VERDICT_ACTIVE
+    assert api.refresh(tokens.refresh_token).session.session_id == session_id
+    assert api.extend(session_id).session.session_id == session_id
+    assert [s.session_id for s in api.list("kept").sessions] == [session_id]
+    ended = api.revoke(session_id=session_id).session
+    assert ended.end_reason == session_pb2.END_REASON_REVOKED
+    assert api.validate(session_id=session_id).verdict == pb.VERDICT_ENDED
+    for i in range(20):
+        api.revoke_user(f"user-{i}")
+    assert not api.list("user-0", states=[session_pb2.Session.STATE_ACTIVE]).sessions
+    assert server.app.ready.is_set()
+    eventually(lambda: outcome(api.create, "after") == "OK")
+
+
+@pytest.mark.parametrize("limit", ["1kb"])
+def test_a_store_that_is_full_from_the_start_is_not_ready(
+    serve_with: ServeWith, tmp_path: Path, limit: str
+) -> None:
+    """It says why instead of serving half."""
+    server = serve_with(
+        url=f"embedded://{tmp_path / 'store'}", embedded_maxmemory=limit, ready=False
+    )
+    assert outcome(server.api().create, "alice") == Reason.STORE_FULL
+    assert not server.app.ready.is_set()
