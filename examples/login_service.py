@@ -18,6 +18,7 @@ import hmac
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from http.cookies import SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -35,6 +36,7 @@ from sessionstore import (
 )
 
 SALT = b"an example's salt; a real service keeps one per user"
+MOST_FORM_BYTES = 4096
 USERS = {"alice": hashlib.scrypt(b"wonderland", salt=SALT, n=2**14, r=8, p=1)}
 
 # A browser sends Secure cookies over HTTPS only, and to localhost; curl -b sends them as they are.
@@ -54,6 +56,8 @@ def password_is_right(name: str, password: str) -> bool:
 
 class LoginService(BaseHTTPRequestHandler):
     """One request."""
+
+    timeout = 10  # seconds without a byte from the browser
 
     def do_POST(self) -> None:
         """Log in or out."""
@@ -79,38 +83,61 @@ class LoginService(BaseHTTPRequestHandler):
         self.set_cookies: list[str] = []
         try:
             work()
-        except NotLoggedInError as error:
-            self.answer(401, {"error": "not logged in", "reason": str(error)})
+        except RefusedError as error:
+            self.answer(error.status, {"error": error.status.phrase, "reason": str(error)})
         except SessionUnusable as error:
             self.clear()
-            self.answer(401, {"error": "not logged in", "reason": error.reason})
+            self.answer(401, {"error": "Unauthorized", "reason": error.reason})
         except SessionStoreError as error:
             # This may pass: the browser keeps its cookies.
             self.answer(503, {"error": "try again", "reason": error.reason})
 
     def login(self) -> None:
         """Check the password, then make the session of this browser."""
-        size = int(self.headers.get("Content-Length", 0))
-        form = parse_qs(self.rfile.read(min(size, 4096)).decode(errors="replace"))
+        form = self.form()
         name, password = form.get("name", [""])[0], form.get("password", [""])[0]
         if not password_is_right(name, password):
-            raise NotLoggedInError("wrong name or password")
-        created = sessions.create(name, client=self.client())
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "wrong name or password")
+        created = sessions.create(
+            name, client=self.client(), replaces_session_id=self.session_to_replace(name)
+        )
         self.keep(created.tokens)
-        evicted = [session.client.user_agent for session in created.evicted_sessions]
-        self.answer(200, {"user": name, "logged_out": evicted})
+        ended = [session.client.user_agent for session in created.evicted_sessions]
+        self.answer(200, {"user": name, "logged_out": ended})
+
+    def form(self) -> dict[str, list[str]]:
+        """The fields of the form that was sent."""
+        try:
+            size = int(self.headers.get("Content-Length", "0"))
+        except ValueError:
+            size = -1
+        if size < 0:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "not a Content-Length")
+        if size > MOST_FORM_BYTES:
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the form is too long")
+        return parse_qs(self.rfile.read(size).decode(errors="replace"))
+
+    def session_to_replace(self, name: str) -> str | None:
+        """The session that this browser has of the user; another user's is ended here."""
+        session = None
+        if token := self.cookie("refresh"):
+            session = sessions.validate(refresh_token=token).session
+        if not session and (token := self.cookie("access")):
+            session = sessions.validate(access_token=token).session
+        if session and session.user_id != name:
+            sessions.revoke(session_id=session.id, reason=EndReason.LOGOUT)
+            return None
+        return session.id if session else None
 
     def session(self) -> Session:
         """The live session of this browser; its access token is renewed once it has run out."""
-        cookies = SimpleCookie(self.headers.get("Cookie", ""))
-        access = cookies["access"].value if "access" in cookies else ""
-        refresh = cookies["refresh"].value if "refresh" in cookies else ""
-        if access:
+        if access := self.cookie("access"):
             validation = sessions.validate(access_token=access)
             if validation.session:
                 return validation.session
+        refresh = self.cookie("refresh")
         if not refresh:
-            raise NotLoggedInError("no cookie")
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "no cookie")
         refreshed = sessions.refresh(refresh, client=self.client())
         self.keep(refreshed.tokens)
         return refreshed.session
@@ -139,6 +166,11 @@ class LoginService(BaseHTTPRequestHandler):
         sessions.revoke(session_id=here.id, reason=EndReason.LOGOUT)
         self.clear()
         self.answer(200, {"logged_out": 1})
+
+    def cookie(self, name: str) -> str:
+        """What the browser sent under a name; empty if nothing."""
+        cookies = SimpleCookie(self.headers.get("Cookie", ""))
+        return cookies[name].value if name in cookies else ""
 
     def client(self) -> ClientInfo:
         """The browser as it is now."""
@@ -172,8 +204,12 @@ class LoginService(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-class NotLoggedInError(Exception):
-    """The browser must log in."""
+class RefusedError(Exception):
+    """The browser gets an error of its own making, and keeps its cookies."""
+
+    def __init__(self, status: HTTPStatus, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 def main() -> None:

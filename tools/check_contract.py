@@ -28,10 +28,17 @@ def last_tag() -> str:
     return found.stdout.strip()
 
 
+def git_directory() -> Path:
+    """Where the history lies; in a worktree `.git` is a file that only points there."""
+    command = ["git", "rev-parse", "--git-common-dir"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return (ROOT / found.stdout.strip()).resolve()
+
+
 def check(module: Path) -> list[str]:
     """What is wrong with the protos below `module`, which holds buf.yaml."""
     tag = last_tag()
-    against = f"{ROOT / '.git'}#tag={tag}" if tag else str(BASELINE)
+    against = f"{git_directory()}#tag={tag}" if tag else str(BASELINE)
     checks = {
         "lint": ("lint",),
         "format": ("format", "--diff", "--exit-code"),

@@ -69,8 +69,11 @@ def errors_table() -> Iterable[str]:
     yield "| reason | status | meaning |"
     yield "|---|---|---|"
     for reason, code in CODES.items():
-        meaning = re.sub(r"^[A-Z_]+(, [^.]*)?\. ", "", meanings[reason.value].strip())
-        yield f"| `{reason}` | {code.name} | {meaning} |"
+        status, _, meaning = meanings[reason.value].strip().partition(". ")
+        further = status.removeprefix(code.name)
+        if further == status:
+            sys.exit(f"error_reason.proto: the comment of {reason} does not start with {code.name}")
+        yield f"| `{reason}` | {code.name}{further} | {meaning} |"
 
 
 def roles_table() -> Iterable[str]:

@@ -95,8 +95,8 @@ class SessionClient:
             idle_lifetime: shorter than the profile's; at least 1 s.
             absolute_lifetime: shorter than the profile's; at least 1 s.
             replaces_session_id: a session of the same user that this login replaces.
-            request_id: to repeat an earlier call: the same id gives the same answer for 10 minutes
-                (AIP-155). At most 36 bytes of visible ASCII; a random one if None.
+            request_id: to repeat an earlier call: the same id gives the same session for 10 minutes
+                by default (AIP-155). At most 36 bytes of visible ASCII; a random one if None.
             timeout: seconds, retries included; the client's if None.
 
         Raises:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from sessionstore._version import __version__
@@ -93,18 +94,37 @@ async def _serve_until_told(configured: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    async with App(configured) as app:
-        failure = asyncio.create_task(app.failed())
-        stop = asyncio.create_task(told.wait())
-        ready = asyncio.create_task(app.ready.wait())
-        await asyncio.wait((failure, stop, ready), return_when=asyncio.FIRST_COMPLETED)
-        if configured.dev and ready.done():
-            _welcome(configured, app.address)
-        await asyncio.wait((failure, stop), return_when=asyncio.FIRST_COMPLETED)
-        for task in (stop, ready, failure):
-            task.cancel()
-        if failure.done():
-            failure.result()
+    stop = asyncio.create_task(told.wait())
+    app = App(configured)
+    start = asyncio.create_task(app.start())
+    try:
+        # An engine may take a while to load its data: a stop does not wait for it.
+        await _first_of(start, stop)
+        if not start.done():
+            start.cancel()
+            await asyncio.wait((start,))
+            return
+        start.result()
+        await _serve_until_stopped(app, stop)
+    finally:
+        await app.stop()
+
+
+async def _serve_until_stopped(app: App, stop: asyncio.Task[bool]) -> None:
+    failure = asyncio.create_task(app.failed())
+    ready = asyncio.create_task(app.ready.wait())
+    await _first_of(failure, stop, ready)
+    if app.settings.dev and ready.done():
+        _welcome(app.settings, app.address)
+    await _first_of(failure, stop)
+    ready.cancel()
+    failure.cancel()
+    if failure.done():
+        failure.result()
+
+
+async def _first_of(*tasks: asyncio.Task[Any]) -> None:
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _welcome(configured: Settings, address: str) -> None:
@@ -122,9 +142,8 @@ def _welcome(configured: Settings, address: str) -> None:
 
 
 def _token(arguments: argparse.Namespace) -> None:
-    # With the keys at hand nothing else of production's settings is needed.
-    dev = arguments.dev or bool(arguments.keys_dir) or None
-    configured = settings.load(dev=dev, keys_dir=arguments.keys_dir)
+    directory = arguments.keys_dir
+    configured = settings.for_keys(directory) if directory else settings.load(dev=arguments.dev)
     lifetimes = key_lifetimes(configured)
     try:
         lifetime_s = (

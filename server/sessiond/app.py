@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -77,8 +77,8 @@ class App:
         self._background: list[asyncio.Task[None]] = []
         self._log = structlog.get_logger("sessiond")
 
-    async def __aenter__(self) -> Self:
-        """Start.
+    async def start(self) -> None:
+        """Start serving; whether the store can be used is `ready`.
 
         Raises:
             StartupError: the settings, keys, callers, engine or address cannot be used. Nothing is
@@ -89,14 +89,21 @@ class App:
         except BaseException:
             await self._stack.aclose()
             raise
+
+    async def stop(self) -> None:
+        """Not serving, drain, disconnect, end the engine. Once stopped, does nothing."""
+        await self._stack.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Start; see `start`."""
+        await self.start()
         return self
 
     async def __aexit__(
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
-        """Stop: not serving, drain, disconnect, end the engine."""
-        await self._stack.aclose()
-        self._log.info("stopped")
+        """Stop; see `stop`."""
+        await self.stop()
 
     async def failed(self) -> None:
         """Wait until a part of the server cannot go on.
@@ -110,6 +117,7 @@ class App:
 
     async def _start(self) -> None:
         settings = self.settings
+        self._stack.callback(self._log.info, "stopped")
         if settings.dev:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
@@ -267,9 +275,9 @@ class App:
             except StartupError as error:
                 self._log.error("reload_refused", what=what, problem=str(error))
 
-    def _run(self, work: Awaitable[None]) -> None:
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a background task until the server stops."""
-        task: asyncio.Task[None] = asyncio.ensure_future(_coroutine(work))
+        task: asyncio.Task[None] = asyncio.create_task(work)
         self._background.append(task)
 
         async def end() -> None:
@@ -277,10 +285,6 @@ class App:
             await asyncio.wait([task])
 
         self._stack.push_async_callback(end)
-
-
-async def _coroutine(work: Awaitable[Any]) -> None:
-    await work
 
 
 def _directory(url: str) -> Path:

@@ -121,13 +121,19 @@ class Settings(BaseSettings):
         default=16, ge=1, le=1000, description="Connections to the store, at most."
     )
     store_connect_timeout: Duration = Field(
-        default=timedelta(seconds=1), description="How long connecting to the store may take."
+        default=timedelta(seconds=1),
+        gt=timedelta(0),
+        description="How long connecting to the store may take.",
     )
     store_read_timeout: Duration = Field(
-        default=timedelta(seconds=2), description="How long the store may take to answer."
+        default=timedelta(seconds=2),
+        gt=timedelta(0),
+        description="How long the store may take to answer.",
     )
     store_pool_timeout: Duration = Field(
-        default=timedelta(seconds=1), description="How long to wait for a free connection."
+        default=timedelta(seconds=1),
+        gt=timedelta(0),
+        description="How long to wait for a free connection.",
     )
     key_prefix: str = Field(
         default="ss",
@@ -330,6 +336,11 @@ class Settings(BaseSettings):
     def effective_callers_file(self) -> Path:
         """The callers file, or development mode's."""
         return self.callers_file or self.data_dir / "callers.toml"
+
+
+def for_keys(keys_dir: Path) -> Settings:
+    """Settings for a command that needs no more than keys and their lifetimes."""
+    return load(dev=True, listen=Settings.model_fields["listen"].default, keys_dir=keys_dir)
 
 
 def load(**overrides: Any) -> Settings:

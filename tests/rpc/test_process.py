@@ -118,7 +118,7 @@ def test_sigterm_lets_calls_in_flight_finish(
                     assert next(statuses) == Status.NOT_SERVING
                     watch.cancel()
                     with called(address, token) as late:
-                        assert outcome(late.signing_keys) == "UNAVAILABLE"
+                        assert outcome(late.signing_keys) == Reason.STORE_UNAVAILABLE
                     assert not call.done()
                 assert call.result() == "OK"
             started = time.monotonic()

@@ -36,7 +36,7 @@ class Inside:
     shebang: bool
 
     async def ask(self, *command: str | int | bytes) -> Any:
-        """One plain command."""
+        """One plain command; its raw reply."""
         return await self.pipeline.command(*command)
 
     async def run(self, script: str, base: str, *arguments: str | int) -> Any:
@@ -55,8 +55,7 @@ class Inside:
 
     async def fields(self, session_id: str) -> dict[str, str]:
         """The session's hash."""
-        found = await self.ask("HGETALL", self.key(session_id))
-        return {name.decode(): value.decode() for name, value in found.items()}
+        return await self.hash_of(self.key(session_id))
 
     async def expires_ms(self, session_id: str) -> int:
         """When the engine forgets the session's hash; -1 never, -2 it is gone."""
@@ -64,8 +63,8 @@ class Inside:
 
     async def counts(self, user: str) -> dict[str, int]:
         """The counters of the user's partition."""
-        found = await self.ask("HGETALL", self.keys.of_user(user) + "n")
-        return {name.decode(): int(value) for name, value in found.items()}
+        found = await self.hash_of(self.keys.of_user(user) + "n")
+        return {name: int(value) for name, value in found.items()}
 
     async def scores(self, user: str, family: str) -> dict[str, int]:
         """A sorted set of the user's partition, in order."""
@@ -79,8 +78,15 @@ class Inside:
 
     async def log(self, user: str) -> list[dict[str, str]]:
         """The events of the user's partition, oldest first."""
-        entries = await self.ask("XRANGE", self.keys.of_user(user) + "log", "-", "+")
-        return [{k.decode(): v.decode() for k, v in fields.items()} for _, fields in entries]
+        return await self.stream_of(self.keys.of_user(user) + "log")
+
+    async def stream_of(self, key: str) -> list[dict[str, str]]:
+        """A stream without its ids, oldest first."""
+        return [_paired(fields) for _, fields in await self.ask("XRANGE", key, "-", "+")]
+
+    async def hash_of(self, key: str) -> dict[str, str]:
+        """A hash."""
+        return _paired(await self.ask("HGETALL", key))
 
     async def all_keys(self) -> list[str]:
         """Every key below the prefix but the registration."""
@@ -94,18 +100,19 @@ class Inside:
 
     async def snapshot(self) -> dict[str, Any]:
         """Everything stored, to tell whether a call changed anything."""
-        reads: dict[bytes, tuple[str | int, ...]] = {
-            b"hash": ("HGETALL", ""),
-            b"zset": ("ZRANGE", "", 0, -1, "WITHSCORES"),
-            b"string": ("GET", ""),
-            b"stream": ("XRANGE", "", "-", "+"),
+        reads: dict[bytes, tuple[str, ...]] = {
+            b"hash": ("HGETALL",),
+            b"zset": ("ZRANGE", "0", "-1", "WITHSCORES"),
+            b"string": ("GET",),
+            b"stream": ("XRANGE", "-", "+"),
         }
-        found: dict[str, Any] = {}
-        for key in await self.all_keys():
-            name, _, *rest = reads[await self.ask("TYPE", key)]
-            value = await self.ask(name, key, *rest)
-            found[key] = (value, await self.ask("PEXPIRETIME", key))
-        return found
+
+        async def read(key: str) -> tuple[Any, int]:
+            name, *rest = reads[await self.ask("TYPE", key)]
+            return await self.ask(name, key, *rest), await self.ask("PEXPIRETIME", key)
+
+        keys = await self.all_keys()
+        return dict(zip(keys, await asyncio.gather(*map(read, keys)), strict=True))
 
     async def let_pass(self, ms: int) -> None:
         """Make all that is stored older by this much: what time passing looks like from inside.
@@ -133,6 +140,11 @@ class Inside:
             if value is not None:
                 aged += (name, int(value) - ms * _FIELDS[name])
         await self.ask("HSET", key, *aged)
+
+
+def _paired(flat: list[bytes]) -> dict[str, str]:
+    words = [word.decode() for word in flat]
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def family_of(key: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sessiond.domain import ids
 from sessiond.domain.profile import AtCap, Profile
 from sessiond.domain.session import Client, Session
-from sessiond.store.replies import Created, EndPolicy, Extended, NewSession, Request
+from sessiond.store.replies import Created, EndPolicy, NewSession, Refreshed, Request
 from sessiond.store.scripts import Store
 
 MINUTE: Final = 60_000
@@ -26,6 +26,8 @@ WEB: Final = Profile("default", 7 * DAY, 90 * DAY, 10, AtCap.EVICT_OLDEST)
 MOBILE: Final = Profile("mobile", 30 * DAY, 180 * DAY, 3, AtCap.EVICT_IDLE)
 KIOSK: Final = Profile("kiosk", HOUR, DAY, 2, AtCap.REJECT)
 PROFILES: Final = (WEB, MOBILE, KIOSK)
+
+MOST_LISTED: Final = 1_000
 
 ALICE: Final = "alice"
 BOB: Final = "bob"
@@ -62,7 +64,7 @@ async def refresh(
     request: str = "",
     grace_ms: int = GRACE,
     mac_key_id: int = MAC_KEY,
-) -> Extended:
+) -> Refreshed:
     """Present the session's generation, or another one."""
     return await store.refresh(
         session.id,
@@ -99,6 +101,8 @@ async def all_pages(store: Store, user: str = ALICE, size: int = 100, **more: An
     page = await store.list(user, size, **more)
     found += page.sessions
     while page.next:
+        assert page.next.session_id == found[-1].id
+        assert len(found) < MOST_LISTED, "paging does not come to an end"
         page = await store.list(user, size, after=page.next, **more)
         found += page.sessions
     return found

@@ -148,7 +148,7 @@ async def test_a_store_that_lost_its_registration_creates_nothing(
 ) -> None:
     """A flushed store, or the wrong one, must be looked at before it is used."""
     profiles = inside.keys.of_user(ALICE) + "profiles"
-    kept = await inside.ask("HGETALL", profiles)
+    kept = await inside.hash_of(profiles)
     await inside.ask("DEL", profiles)
     try:
         with pytest.raises(StoreUnavailableError):

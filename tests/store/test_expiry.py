@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
 
 import pytest
 from sessiond.domain.session import EndReason, State
+from sessiond.store.keyspace import LUA_KEYS
 from sessiond.store.scripts import Store
 
 from tests.conftest import rounds
@@ -57,6 +59,23 @@ async def test_every_script_sees_the_expiry_at_the_same_millisecond(
         left -= call.alive in answers
 
 
+LINES = """
+return {
+  state_of({ expiry = now + 1 }), state_of({ expiry = now }), state_of({ expiry = now - 1 }),
+  tostring(is_dead({ expiry = now + 1 })), tostring(is_dead({ expiry = now })), tostring(is_dead()),
+}
+"""
+
+
+async def test_states_and_the_cap_draw_the_line_at_the_same_millisecond(inside: Inside) -> None:
+    """A session whose expiry is now has expired, and no longer counts."""
+    lua = resources.files("sessiond.store") / "lua" / "lib"
+    parts = [(lua / f"{name}.lua").read_text("utf-8") for name in ("clock", "hash", "ending")]
+    source = "\n".join([LUA_KEYS, *parts, LINES])
+    reply = await inside.ask("EVAL", source, 1, inside.keys.of_user(ALICE), *ENDING)
+    assert reply == [b"ACTIVE", b"EXPIRED", b"EXPIRED", b"false", b"true", b"true"]
+
+
 async def test_a_list_sees_the_expiry_at_the_same_millisecond(store: Store, inside: Inside) -> None:
     """Listed as active exactly while now < expiry."""
     session = await login(store, idle_ms=SHORT)
@@ -75,7 +94,7 @@ async def test_the_reaper_is_called_at_the_expiry_and_not_before(
     due = False
     while not due:
         before = await inside.now_ms()
-        due = ALICE in await store.sweep(partition_of(ALICE), 10)
+        due = ALICE in (await store.sweep(partition_of(ALICE), 10)).due
         after = await inside.now_ms()
         assert due or before < session.expire_ms
         assert not due or after >= session.expire_ms
@@ -133,8 +152,8 @@ async def test_a_refresh_saves_a_session_from_its_old_expiry(store: Store, insid
     await inside.let_pass(HOUR - MINUTE)
     answer = await refresh(store, session)
     await inside.let_pass(MINUTE)
-    assert await store.sweep(partition_of(ALICE), 10) == (ALICE,)
+    assert (await store.sweep(partition_of(ALICE), 10)).due == (ALICE,)
     pruned = await store.prune_user(ALICE)
     assert (pruned.dead, pruned.next_visit_ms) == (0, answer.session.expire_ms - MINUTE)
-    assert await store.sweep(partition_of(ALICE), 10) == ()
+    assert (await store.sweep(partition_of(ALICE), 10)).due == ()
     await walk(store, inside)

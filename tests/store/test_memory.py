@@ -119,7 +119,7 @@ async def test_the_reaper_works(store: Store, inside: Inside, memory: Memory) ->
     await login(store, idle_ms=MINUTE)
     await inside.let_pass(MINUTE)
     await memory.fill()
-    assert await store.sweep(partition_of(ALICE), 10) == (ALICE,)
+    assert (await store.sweep(partition_of(ALICE), 10)).due == (ALICE,)
     assert (await store.prune_user(ALICE)).dead == 1
     await memory.free()
     await walk(store, inside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import uuid
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from sessiond.store.scripts import Store
 
 from tests.engines import Engine
 from tests.store.inside import Inside, open_store
-from tests.store.kit import ALICE, KIOSK, MOBILE, PROFILES, WEB, login
+from tests.store.kit import ALICE, HOUR, KIOSK, MOBILE, PROFILES, WEB, login
 
 
 @pytest.fixture
@@ -28,20 +29,21 @@ async def first(engine: Engine) -> AsyncIterator[tuple[Store, Inside]]:
     await inside.pipeline.close()
 
 
-async def pinned(inside: Inside) -> list[tuple[dict[bytes, bytes], dict[bytes, bytes]]]:
+async def pinned(inside: Inside) -> list[tuple[dict[str, str], dict[str, str]]]:
     """What each partition remembers of the registration."""
-    return [
-        (await inside.ask("HGETALL", base + "meta"), await inside.ask("HGETALL", base + "profiles"))
-        for base in inside.keys.bases
-    ]
+    meta = await asyncio.gather(*(inside.hash_of(base + "meta") for base in inside.keys.bases))
+    profiles = await asyncio.gather(
+        *(inside.hash_of(base + "profiles") for base in inside.keys.bases)
+    )
+    return list(zip(meta, profiles, strict=True))
 
 
 async def test_the_first_server_pins_schema_partitions_and_profiles(
     first: tuple[Store, Inside],
 ) -> None:
     """In every partition, so that any of them can tell."""
-    meta = {b"schema": b"1", b"partitions": b"64"}
-    profiles = {b"default": b"created", b"mobile": b"refreshed"}
+    meta = {"schema": "1", "partitions": "64", "access": str(HOUR)}
+    profiles = {"default": "created", "mobile": "refreshed"}
     assert await pinned(first[1]) == [(meta, profiles)] * 64
 
 

@@ -260,9 +260,9 @@ class Client(_message.Message):
     ip_address: _builtins.str
     """The address the user came from, as text. Kept to 64 bytes."""
     device_id: _builtins.str
-    """A stable id of the device, chosen by the caller. One live session per device id: a create with
-    the same one replaces the session before. At most 128 bytes; more is refused. Set at creation;
-    a refresh does not change it.
+    """A stable id of the device, chosen by the caller. One live session of a user per device id,
+    whatever the profile: a create with the same one replaces the session before. At most 128 bytes;
+    more is refused. Set at creation; a refresh does not change it.
     """
     device_name: _builtins.str
     """A name to show the user in a list of devices. Kept to 128 bytes of UTF-8."""

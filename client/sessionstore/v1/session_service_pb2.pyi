@@ -109,7 +109,9 @@ class CreateSessionRequest(_message.Message):
     """
     request_id: _builtins.str
     """Random per call and its retries, at most 36 bytes of visible ASCII (AIP-155). The same id again
-    gives the same answer for 10 minutes; empty means that a retry makes another session.
+    gives the same session, with a fresh access token, for 10 minutes by default. It is
+    REPLAY_SUPERSEDED once the session was refreshed, ended or has expired, and REQUEST_ID_REUSED for
+    another request. Empty means that a retry makes another session.
     """
     @_builtins.property
     def client(self) -> _session_pb2.Client:
@@ -212,7 +214,9 @@ class RefreshSessionRequest(_message.Message):
     """Required. The refresh token last given for this session."""
     request_id: _builtins.str
     """Random per call and its retries, at most 36 bytes of visible ASCII (AIP-155), never derived from
-    the token. With it, a retry whose first reply was lost is replayed whenever it arrives.
+    the token. The session keeps a mark of the request that last rotated its token: until the next
+    rotation a retry with the previous token and the same id is replayed, however late. The id is not
+    compared otherwise. Never use one id for two refreshes.
     """
     @_builtins.property
     def client(self) -> _session_pb2.Client:
@@ -643,7 +647,9 @@ class UpdateSessionRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """What to change: "attributes" for all of them (also if the mask is empty), or "attributes.KEY" for
-        one: set if it is in attributes, removed if not. At most 32 paths (AIP-134).
+        one: set if it is in attributes, removed if not. At most 32 paths (AIP-134). "*" is taken as
+        "attributes". The JSON form of a FieldMask cannot carry keys with underscores or capitals
+        (AIP-161): clients that speak it replace all attributes.
         """
 
     def __init__(
@@ -761,8 +767,9 @@ class RevokeUserSessionsRequest(_message.Message):
     except_session_id, REVOKED without. REVOKED_BY_ADMIN needs role admin.
     """
     request_id: _builtins.str
-    """Random per call and its retries, at most 36 bytes of visible ASCII (AIP-155). With it, a late retry
-    does not end a login that came after.
+    """Random per call and its retries, at most 36 bytes of visible ASCII (AIP-155). The same id again
+    gives the same ids for 10 minutes by default, and does not end a login that came after; another
+    request under it is REQUEST_ID_REUSED.
     """
     def __init__(
         self,

@@ -27,8 +27,10 @@ if _version_not_supported:
 
 class SessionServiceStub(object):
     """SessionService is what backends call. Every call carries the caller's own service token as
-    "authorization: Bearer ...". Failed calls carry google.rpc.ErrorInfo with a reason of ErrorReason.
-    UNAUTHENTICATED and PERMISSION_DENIED speak of the caller only, never of a user's session.
+    "authorization: Bearer ...". Failed calls of this service carry google.rpc.ErrorInfo with a reason
+    of ErrorReason; what gRPC itself answers does not: a message over the size limit (5 MiB by
+    default), an unknown method, the client's own deadline. UNAUTHENTICATED and PERMISSION_DENIED speak
+    of the caller only, never of a user's session.
     """
 
     def __init__(self, channel):
@@ -96,8 +98,10 @@ class SessionServiceStub(object):
 
 class SessionServiceServicer(object):
     """SessionService is what backends call. Every call carries the caller's own service token as
-    "authorization: Bearer ...". Failed calls carry google.rpc.ErrorInfo with a reason of ErrorReason.
-    UNAUTHENTICATED and PERMISSION_DENIED speak of the caller only, never of a user's session.
+    "authorization: Bearer ...". Failed calls of this service carry google.rpc.ErrorInfo with a reason
+    of ErrorReason; what gRPC itself answers does not: a message over the size limit (5 MiB by
+    default), an unknown method, the client's own deadline. UNAUTHENTICATED and PERMISSION_DENIED speak
+    of the caller only, never of a user's session.
     """
 
     def CreateSession(self, request, context):
@@ -145,7 +149,8 @@ class SessionServiceServicer(object):
 
     def ListSessions(self, request, context):
         """Lists a user's sessions of every profile: those not ended first, newest first, then the ended
-        ones, latest end first. Role: reader.
+        ones, latest end first. Newest is by creation; in profiles that evict the idlest, by last
+        refresh: a session of theirs that is refreshed between two pages may be missed. Role: reader.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -247,8 +252,10 @@ def add_SessionServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class SessionService(object):
     """SessionService is what backends call. Every call carries the caller's own service token as
-    "authorization: Bearer ...". Failed calls carry google.rpc.ErrorInfo with a reason of ErrorReason.
-    UNAUTHENTICATED and PERMISSION_DENIED speak of the caller only, never of a user's session.
+    "authorization: Bearer ...". Failed calls of this service carry google.rpc.ErrorInfo with a reason
+    of ErrorReason; what gRPC itself answers does not: a message over the size limit (5 MiB by
+    default), an unknown method, the client's own deadline. UNAUTHENTICATED and PERMISSION_DENIED speak
+    of the caller only, never of a user's session.
     """
 
     @staticmethod

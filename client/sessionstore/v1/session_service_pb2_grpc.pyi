@@ -28,8 +28,10 @@ GRPC_VERSION: str
 
 class SessionServiceStub:
     """SessionService is what backends call. Every call carries the caller's own service token as
-    "authorization: Bearer ...". Failed calls carry google.rpc.ErrorInfo with a reason of ErrorReason.
-    UNAUTHENTICATED and PERMISSION_DENIED speak of the caller only, never of a user's session.
+    "authorization: Bearer ...". Failed calls of this service carry google.rpc.ErrorInfo with a reason
+    of ErrorReason; what gRPC itself answers does not: a message over the size limit (5 MiB by
+    default), an unknown method, the client's own deadline. UNAUTHENTICATED and PERMISSION_DENIED speak
+    of the caller only, never of a user's session.
     """
 
     @_typing.overload
@@ -52,7 +54,8 @@ class SessionServiceStub:
     """Reads a session that is live, ended and still kept, or expired within the hour. Role: reader."""
     ListSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]
     """Lists a user's sessions of every profile: those not ended first, newest first, then the ended
-    ones, latest end first. Role: reader.
+    ones, latest end first. Newest is by creation; in profiles that evict the idlest, by last
+    refresh: a session of theirs that is refreshed between two pages may be missed. Role: reader.
     """
     UpdateSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]
     """Changes a live session's attributes. Role: writer."""
@@ -66,8 +69,10 @@ class SessionServiceStub:
 @_typing.type_check_only
 class SessionServiceAsyncStub(SessionServiceStub):
     """SessionService is what backends call. Every call carries the caller's own service token as
-    "authorization: Bearer ...". Failed calls carry google.rpc.ErrorInfo with a reason of ErrorReason.
-    UNAUTHENTICATED and PERMISSION_DENIED speak of the caller only, never of a user's session.
+    "authorization: Bearer ...". Failed calls of this service carry google.rpc.ErrorInfo with a reason
+    of ErrorReason; what gRPC itself answers does not: a message over the size limit (5 MiB by
+    default), an unknown method, the client's own deadline. UNAUTHENTICATED and PERMISSION_DENIED speak
+    of the caller only, never of a user's session.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -87,7 +92,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Reads a session that is live, ended and still kept, or expired within the hour. Role: reader."""
     ListSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.ListSessionsRequest, _session_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
     """Lists a user's sessions of every profile: those not ended first, newest first, then the ended
-    ones, latest end first. Role: reader.
+    ones, latest end first. Newest is by creation; in profiles that evict the idlest, by last
+    refresh: a session of theirs that is refreshed between two pages may be missed. Role: reader.
     """
     UpdateSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.UpdateSessionRequest, _session_service_pb2.UpdateSessionResponse]  # type: ignore[assignment]
     """Changes a live session's attributes. Role: writer."""
@@ -100,8 +106,10 @@ class SessionServiceAsyncStub(SessionServiceStub):
 
 class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
     """SessionService is what backends call. Every call carries the caller's own service token as
-    "authorization: Bearer ...". Failed calls carry google.rpc.ErrorInfo with a reason of ErrorReason.
-    UNAUTHENTICATED and PERMISSION_DENIED speak of the caller only, never of a user's session.
+    "authorization: Bearer ...". Failed calls of this service carry google.rpc.ErrorInfo with a reason
+    of ErrorReason; what gRPC itself answers does not: a message over the size limit (5 MiB by
+    default), an unknown method, the client's own deadline. UNAUTHENTICATED and PERMISSION_DENIED speak
+    of the caller only, never of a user's session.
     """
 
     @_abc_1.abstractmethod
@@ -161,7 +169,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.ListSessionsResponse, _abc.Awaitable[_session_service_pb2.ListSessionsResponse]]:
         """Lists a user's sessions of every profile: those not ended first, newest first, then the ended
-        ones, latest end first. Role: reader.
+        ones, latest end first. Newest is by creation; in profiles that evict the idlest, by last
+        refresh: a session of theirs that is refreshed between two pages may be missed. Role: reader.
         """
 
     @_abc_1.abstractmethod

@@ -159,7 +159,7 @@ class EtagMismatchError(SessionStoreError):
 
 
 class StoreUnavailableError(SessionStoreError):
-    """Redis is out of reach or not ready; the call may or may not have taken effect."""
+    """Redis is out of reach, or the server stops; the call may or may not have taken effect."""
 
     reason = Reason.STORE_UNAVAILABLE
 
@@ -180,6 +180,12 @@ class DeadlineExceededError(SessionStoreError):
     """The call's time ran out; it may or may not have taken effect."""
 
     reason = Reason.DEADLINE_EXCEEDED
+
+
+class InternalError(SessionStoreError):
+    """A fault of ours. Its words are the same for every fault."""
+
+    reason = Reason.INTERNAL
 
 
 class AccessTokenInvalidError(Exception):

@@ -10,6 +10,9 @@ from typing import Final
 MOST_LOST_GENERATIONS: Final = 16
 """How far ahead of the store a refresh token may be and still count as a lost write."""
 
+EXPIRED_REMEMBERED_MS: Final = 3_600_000
+"""How long a session says that it expired, after it did."""
+
 
 class EndReason(IntEnum):
     """Why a session is no longer live. The number is what the store keeps and the wire carries."""

@@ -11,9 +11,11 @@ import random
 from typing import Final
 
 import structlog
+from redis.exceptions import RedisError
 
 from sessiond.domain.errors import SessionStoreError
 from sessiond.domain.ids import PARTITIONS
+from sessiond.store.replies import Pruned
 from sessiond.store.scripts import Store
 
 _JITTER: Final = 0.2
@@ -46,15 +48,24 @@ class Reaper:
                 await asyncio.sleep(self._interval_s / PARTITIONS * spread)
                 try:
                     await self.sweep(partition)
-                except SessionStoreError as error:
-                    self._log.debug("reaper_skipped", partition=partition, error=error.message)
+                except (SessionStoreError, RedisError) as error:
+                    self._log.debug(
+                        "reaper_skipped", partition=partition, error=type(error).__name__
+                    )
 
     async def sweep(self, partition: int) -> int:
         """Visit all users of a partition that are due; how many sessions were found dead."""
         dead = 0
         while True:
-            users = await self._store.sweep(partition, self._batch)
-            visits = await asyncio.gather(*(self._store.prune_user(user) for user in users))
-            dead += sum(visit.dead for visit in visits)
-            if len(users) < self._batch:
+            swept = await self._store.sweep(partition, self._batch)
+            visits = await asyncio.gather(
+                *(self._store.prune_user(user) for user in swept.due), return_exceptions=True
+            )
+            for visit in visits:
+                if isinstance(visit, Pruned):
+                    dead += visit.dead
+                else:
+                    self._log.warning("visit_failed", error=type(visit).__name__)
+            failed = not all(isinstance(visit, Pruned) for visit in visits)
+            if failed or max(swept.trimmed, len(swept.due)) < self._batch:
                 return dead

@@ -15,14 +15,14 @@ from sessiond.rpc.rules import Rules
 from sessiond.service.lifecycle import Login
 from sessiond.service.policy import Policies
 from sessiond.service.revocation import UserRevocation
-from sessiond.service.validation import Credential, Kind
+from sessiond.service.validation import Credential, CredentialKind
 
 _ATTRIBUTES: Final = "attributes"
 
 _KINDS: Final = {
-    "access_token": Kind.ACCESS_TOKEN,
-    "session_id": Kind.SESSION_ID,
-    "refresh_token": Kind.REFRESH_TOKEN,
+    "access_token": CredentialKind.ACCESS_TOKEN,
+    "session_id": CredentialKind.SESSION_ID,
+    "refresh_token": CredentialKind.REFRESH_TOKEN,
 }
 _REVOKE_REASONS: Final = {
     EndReason.NONE,
@@ -137,7 +137,7 @@ def _credential(message: pb.ValidateSessionRequest, rules: Rules) -> Credential:
     audience = rules.text("audience", message.audience, limits.MAX_AUDIENCE)
     if field is None:
         rules.refuse("credential", "one of access_token, session_id or refresh_token is required")
-        return Credential(Kind.SESSION_ID, "")
+        return Credential(CredentialKind.SESSION_ID, "")
     value: str = getattr(message, field)
     if field == "session_id":
         rules.session_id(field, value)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from sessiond.rpc.methods import SESSION_SERVICE
 
@@ -15,7 +14,7 @@ class Health:
     """The health of the server as a whole, and of its service; the two are the same."""
 
     def __init__(self, server: grpc.aio.Server) -> None:
-        self._servicer = HealthServicer()
+        self._servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set(self, *, serving: bool) -> None:

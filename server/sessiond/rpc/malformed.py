@@ -1,14 +1,13 @@
 """Requests that are no message of their type.
 
-grpcio answers UNKNOWN when a deserializer raises. Ours never does: it returns `Malformed`, and the
-call is refused as INVALID_ARGUMENT with the field named where the bytes tell which.
+Requests are parsed inside the interceptors, not by grpcio: it would parse before anybody has asked
+who calls, and answer UNKNOWN to bytes that are no message. Here they are INVALID_ARGUMENT, with the
+field named where the bytes tell which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.empty_pb2 import Empty
@@ -17,28 +16,25 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from sessiond.domain.errors import FieldViolation, InvalidFieldError
 
-_LENGTH_DELIMITED = 2
+_LENGTH_DELIMITED: Final = 2
+_MOST_SEARCHED_BYTES: Final = 64 * 1024
+"""The search is slow: a larger request is refused without its field."""
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """What came instead of a message."""
+def parse(message: type[Message], data: bytes) -> Message:
+    """Like `message.FromString`.
 
-    error: InvalidFieldError
-
-
-def deserializer(message: type[Message]) -> Callable[[bytes], Message | Malformed]:
-    """Like `message.FromString`, without its exceptions."""
-
-    def deserialize(data: bytes) -> Message | Malformed:
-        try:
-            return message.FromString(data)
-        except DecodeError:
-            field = _field_of_bad_text(data, message.DESCRIPTOR) or "request"
-            what = "is not UTF-8 text" if field != "request" else "is not a message of this type"
-            return Malformed(InvalidFieldError([FieldViolation(field, what)]))
-
-    return deserialize
+    Raises:
+        InvalidFieldError: not a message of this type, or text in it is not UTF-8.
+    """
+    try:
+        return message.FromString(data)
+    except DecodeError:
+        field = ""
+        if len(data) <= _MOST_SEARCHED_BYTES:
+            field = _field_of_bad_text(data, message.DESCRIPTOR)
+        what = "is not UTF-8 text" if field else "is not a message of this type"
+        raise InvalidFieldError([FieldViolation(field or "request", what)]) from None
 
 
 def _field_of_bad_text(data: bytes, descriptor: Any) -> str:

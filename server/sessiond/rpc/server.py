@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 import uuid
@@ -20,7 +21,7 @@ from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, compose
 from sessiond.rpc.errors import REQUEST_ID_KEY
 from sessiond.rpc.interceptors.overload import OverloadGuard
-from sessiond.rpc.malformed import Malformed, deserializer
+from sessiond.rpc.malformed import parse
 
 _LAST_REPLIES_S: Final = 0.5
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
@@ -31,8 +32,8 @@ class Transport:
     """Where the server listens, and with which PEM certificate chain and key, if any."""
 
     listen: str
-    certificate: tuple[bytes, bytes] | None = None
-    max_request_bytes: int = 4 * 1024 * 1024
+    certificate: tuple[bytes, bytes] | None
+    max_request_bytes: int
 
 
 def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
@@ -97,12 +98,11 @@ def add_service(
     for descriptor in service.methods:
         name = f"/{service.full_name}/{descriptor.name}"
         method = Method(name, roles[name])
-        handler = compose(method, _decoded(getattr(servicer, descriptor.name)), interceptors)
+        request_type = message_factory.GetMessageClass(descriptor.input_type)
+        parsing = _parsed(request_type, getattr(servicer, descriptor.name))
+        handler = compose(method, parsing, interceptors)
         handlers[descriptor.name] = grpc.unary_unary_rpc_method_handler(
             _behaviour(method, handler),
-            request_deserializer=deserializer(
-                message_factory.GetMessageClass(descriptor.input_type)
-            ),
             response_serializer=_serialize,
         )
     server.add_generic_rpc_handlers(
@@ -112,26 +112,24 @@ def add_service(
 
 async def drain(server: grpc.aio.Server, guard: OverloadGuard, drain_s: float) -> None:
     """Take no new call, let those in flight finish for up to `drain_s` seconds, and stop."""
-    stopping = asyncio.create_task(server.stop(drain_s))
-    idle = asyncio.create_task(guard.idle())
-    await asyncio.wait((stopping, idle), return_when=asyncio.FIRST_COMPLETED)
-    idle.cancel()
-    # What is left are streams that never end, and replies on their way out.
+    guard.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(drain_s):
+            await guard.idle()
+    # What is left are replies on their way out, and health watches, which never end.
     await server.stop(min(drain_s, _LAST_REPLIES_S))
-    await stopping
 
 
 def _serialize(reply: Message) -> bytes:
     return reply.SerializeToString()
 
 
-def _decoded(handler: Handler) -> Handler:
-    async def decoded(call: Call) -> Message:
-        if isinstance(call.request, Malformed):
-            raise call.request.error
+def _parsed(request_type: type[Message], handler: Handler) -> Handler:
+    async def parsed(call: Call) -> Message:
+        call.request = parse(request_type, call.request)
         return await handler(call)
 
-    return decoded
+    return parsed
 
 
 def _behaviour(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitable[Message]]:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sessiond.domain.callers import Caller
-from sessiond.domain.errors import SessionUserMismatchError
-from sessiond.domain.ids import new_session_id, partition_of_session, partition_of_user
+from sessiond.domain.ids import new_session_id
 from sessiond.domain.session import Authentication, Client, Outcome, Session
 from sessiond.service import idempotency
 from sessiond.service.issuing import Issuer, Tokens
@@ -76,12 +75,6 @@ class Lifecycle:
         profile, idle_ms, absolute_ms = self._policies.resolve(
             login.profile, login.idle_ms, login.absolute_ms
         )
-        replaces = login.replaces_session_id
-        # Users do not move between partitions, so an id of another one is another user's.
-        if replaces and partition_of_session(replaces) != partition_of_user(login.user_id):
-            raise SessionUserMismatchError(
-                "the session belongs to another user", session_id=replaces
-            )
         created = await self._store.create(
             NewSession(
                 id=new_session_id(login.user_id),
@@ -94,7 +87,7 @@ class Lifecycle:
                 attributes=login.attributes,
                 authentication=login.authentication,
                 audience=login.audience,
-                replaces_session_id=replaces,
+                replaces_session_id=login.replaces_session_id,
                 request=idempotency.request(
                     caller.name,
                     request_id,
@@ -125,8 +118,6 @@ class Lifecycle:
             grace_ms=self._grace_ms,
             mac_key_id=self._refresh_tokens.key_id,
         )
-        if refreshed.outcome is None:
-            raise AssertionError("a refresh has an outcome")
         tokens = self._issuer.tokens(
             refreshed.session, client_id=caller.name, now_ms=refreshed.now_ms
         )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
+from redis.exceptions import RedisError
 
 from sessiond.domain.errors import SessionStoreError, StartupError
 from sessiond.domain.profile import Profile
@@ -50,7 +51,9 @@ class Readiness:
         self._profiles = tuple(profiles)
         self._strict = strict
         self._checked = checked
-        self._registered = False
+        self._admitted = False
+        self._was_admitted = False
+        self._reported: set[str] = set()
         self._log = structlog.get_logger("sessiond.store")
         self.ready = False
 
@@ -79,29 +82,37 @@ class Readiness:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 skew = await clock_skew_s(self._pipeline)
-                if not self.ready or not await self._store.is_registered():
+                if self._admitted and not await self._store.is_registered():
+                    self._log.error("store_emptied")
+                    self._admitted = False
+                if not self._admitted:
                     await self._admit()
         except StartupError as error:
-            if not self._registered:
+            if not self._was_admitted:
                 raise
             return str(error)
         except SessionStoreError as error:
+            self._admitted = False
             return error.message
+        except RedisError as error:
+            self._admitted = False
+            return f"the store refuses a command: {type(error).__name__}"
         except TimeoutError:
+            self._admitted = False
             return "the store does not answer"
         if abs(skew) > MAX_SKEW_S:
-            return f"this machine's clock is {skew:+.1f} s off the store's"
+            return f"this machine's clock is over {MAX_SKEW_S:g} s off the store's"
         return ""
 
     async def _admit(self) -> None:
-        """Agree with the store, and look at its settings."""
-        await self._store.register(self._profiles)
+        """Look at the store's settings, and agree with it."""
         if self._checked:
             findings = await check_engine(self._pipeline, self._keyspace)
-            for warning in findings.warnings:
-                self._log.warning("store_check", finding=warning)
             if findings.faults and self._strict:
                 raise StartupError("; ".join(findings.faults))
-            for fault in findings.faults:
-                self._log.warning("store_check", finding=fault)
-        self._registered = True
+            for finding in (*findings.warnings, *findings.faults):
+                if finding not in self._reported:
+                    self._log.warning("store_check", finding=finding, engine=findings.engine)
+                    self._reported.add(finding)
+        await self._store.register(self._profiles, complete=not self._was_admitted)
+        self._admitted = self._was_admitted = True

@@ -19,7 +19,7 @@ from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.refresh import RefreshTokens
 
 
-class Kind(Enum):
+class CredentialKind(Enum):
     """How a session is named."""
 
     ACCESS_TOKEN = 1
@@ -31,7 +31,7 @@ class Kind(Enum):
 class Credential:
     """What a caller holds of a session, and the audience that an access token must be meant for."""
 
-    kind: Kind
+    kind: CredentialKind
     value: str
     audience: str = ""
 
@@ -99,10 +99,10 @@ class Validator:
 
     def _read(self, credential: Credential) -> _Claim | Validation:
         """What a credential claims, or the verdict if it is no good by itself."""
-        if credential.kind is Kind.SESSION_ID:
+        if credential.kind is CredentialKind.SESSION_ID:
             return _Claim(credential.value)
         try:
-            if credential.kind is Kind.REFRESH_TOKEN:
+            if credential.kind is CredentialKind.REFRESH_TOKEN:
                 token = self._refresh.parse(credential.value)
                 return _Claim(token.session_id, generation=token.generation)
             claims = self._access.verify(credential.value)

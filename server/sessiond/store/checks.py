@@ -12,6 +12,7 @@ from typing import Final
 
 from redis.exceptions import ResponseError
 
+from sessiond.domain.errors import StoreFullError
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.pipeline import TickPipeline
 
@@ -89,6 +90,9 @@ async def _check_encoding(pipeline: TickPipeline, keyspace: Keyspace, findings: 
         await pipeline.command("DEL", probe)
     except ResponseError:
         findings.warnings.append("OBJECT ENCODING is refused: memory per session unchecked")
+        return
+    except StoreFullError:
+        findings.warnings.append("the memory is full: memory per session unchecked")
         return
     if encoding not in (b"listpack", b"ziplist"):
         findings.warnings.append(

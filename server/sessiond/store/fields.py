@@ -76,7 +76,7 @@ def decode_session(session_id: str, flat: Iterable[bytes], now_ms: int) -> Sessi
     details: dict[str, str] = {}
     for name, attribute, mark in _CLIENT_FIELDS:
         details[attribute] = get(name, "")
-        if name in marks:
+        if name in marks and name in fields:
             cut |= mark
     return Session(
         id=session_id,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
+from sessiond.domain.session import EXPIRED_REMEMBERED_MS, MOST_LOST_GENERATIONS, EndReason
 from sessiond.store.keyspace import LUA_KEYS
 
 SCRIPT_NAMES: Final = (
@@ -28,6 +29,14 @@ SCRIPT_NAMES: Final = (
     "update",
     "validate",
 )
+
+_RULES: Final = {
+    **{reason.name: reason.value for reason in EndReason},
+    "MOST_LOST": MOST_LOST_GENERATIONS,
+    "REMEMBERED_MS": EXPIRED_REMEMBERED_MS,
+}
+LUA_RULES: Final = f"local {', '.join(_RULES)} = {', '.join(map(str, _RULES.values()))}"
+"""What the domain says, for the scripts: end reasons and numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ def load(name: str, *, shebang: bool = True) -> Script:
     parts = [
         (folder / "lib" / f"{part}.lua").read_text("utf-8") for part in _header(body, "include")
     ]
-    source = "\n".join([LUA_KEYS, *parts, body])
+    source = "\n".join([LUA_KEYS, LUA_RULES, *parts, body])
     if shebang:
         flags = _header(body, "flags")
         source = f"#!lua{' flags=' + ','.join(flags) if flags else ''}\n{source}"

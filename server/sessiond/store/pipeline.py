@@ -6,7 +6,7 @@ A caller that goes away does not take its command back: the reply is still read,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -29,10 +29,11 @@ _NOT_NOW_ERRORS: Final = (
 )
 
 Argument: TypeAlias = str | int | bytes
+_Kinds: TypeAlias = tuple[type[Exception], ...]
 
 
 class ConnectionLostError(StoreUnavailableError):
-    """The engine did not answer: whether the command took effect is not known."""
+    """The connection broke: whether the command took effect is not known, and soon will be."""
 
 
 @dataclass(slots=True, eq=False)
@@ -130,7 +131,7 @@ def _resolve(call: _Call, reply: Any) -> None:
     if call.reply.done():
         return
     if isinstance(reply, Exception):
-        error = _translated(reply)
+        error = _translated(reply, plain=call.script is None)
         if error is not reply:
             error.__cause__ = reply
         call.reply.set_exception(error)
@@ -138,13 +139,35 @@ def _resolve(call: _Call, reply: Any) -> None:
         call.reply.set_result(reply)
 
 
-def _translated(error: Exception) -> Exception:
-    if isinstance(error, redis_errors.OutOfMemoryError) or str(error).startswith("OOM"):
-        return StoreFullError("the store is at its memory limit")
-    if isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError):
-        return StoreUnavailableError("the store refuses this server's credentials")
-    if isinstance(error, _NOT_NOW_ERRORS) or str(error).startswith(_NOT_NOW):
-        return StoreUnavailableError("the store cannot serve now")
-    if isinstance(error, redis_errors.ConnectionError | redis_errors.TimeoutError | OSError):
-        return ConnectionLostError("the store does not answer")
+def _translated(error: Exception, *, plain: bool) -> Exception:
+    if isinstance(error, redis_errors.NoPermissionError) and plain:
+        return error  # who asks by a plain command can do without the answer
+    for kinds, prefixes, make in _TRANSLATIONS:
+        if isinstance(error, kinds) or (prefixes and str(error).startswith(prefixes)):
+            return make()
+    # A hung engine is not asked again: its callers learn of it, and it gets no further load.
+    hung = isinstance(error, redis_errors.TimeoutError | TimeoutError)
+    if hung or isinstance(error.__cause__, TimeoutError):
+        return StoreUnavailableError("the store does not answer")
+    if isinstance(error, redis_errors.ConnectionError | OSError):
+        return ConnectionLostError("the connection to the store broke")
     return error
+
+
+_TRANSLATIONS: Final[tuple[tuple[_Kinds, tuple[str, ...], Callable[[], Exception]], ...]] = (
+    (
+        (redis_errors.OutOfMemoryError,),
+        ("OOM ",),
+        lambda: StoreFullError("the store is at its memory limit"),
+    ),
+    (
+        (redis_errors.AuthenticationError, redis_errors.NoPermissionError),
+        (),
+        lambda: StoreUnavailableError("the store refuses this server's credentials"),
+    ),
+    (
+        _NOT_NOW_ERRORS,
+        _NOT_NOW,
+        lambda: StoreUnavailableError("the store cannot serve now"),
+    ),
+)

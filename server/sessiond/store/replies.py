@@ -64,12 +64,18 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Extended:
-    """A session after refresh or extend, and its expiry before."""
+    """A session with its new expiry, and the expiry before."""
 
     now_ms: int
     session: Session
     previous_expire_ms: int
-    outcome: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed(Extended):
+    """A session after refresh, and what the refresh did."""
+
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,14 @@ class Revoked:
     now_ms: int
     session: Session
     by_this_call: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many entries a sweep trimmed from `dead`, and the users that are due for a visit."""
+
+    trimmed: int
+    due: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

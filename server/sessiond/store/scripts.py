@@ -17,7 +17,7 @@ from sessiond.domain.errors import (
     StartupError,
     StoreUnavailableError,
 )
-from sessiond.domain.ids import PARTITIONS, partition_of_session, partition_of_user
+from sessiond.domain.ids import PARTITIONS
 from sessiond.domain.limits import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES
 from sessiond.domain.profile import Profile
 from sessiond.domain.session import Client, EndReason, Outcome, Session, State
@@ -35,8 +35,10 @@ from sessiond.store.replies import (
     Page,
     PageAnchor,
     Pruned,
+    Refreshed,
     Request,
     Revoked,
+    Swept,
 )
 
 _A_RULE: Final = ""
@@ -69,7 +71,7 @@ class Store:
             SessionLimitReachedError, StoreFullError: nothing was changed.
         """
         profile, request = new.profile, new.request
-        _must_be_of(new.user_id, new.replaces_session_id)
+        self._must_be_of(new.user_id, new.replaces_session_id)
         status, *rest = await self._run(
             "create",
             self._keys.of_user(new.user_id),
@@ -116,7 +118,7 @@ class Store:
         request: str,
         grace_ms: int,
         mac_key_id: int,
-    ) -> Extended:
+    ) -> Refreshed:
         """Present a generation of the refresh token; `request` is empty or a digest of the request.
 
         Raises:
@@ -134,7 +136,7 @@ class Store:
             idempotent=bool(request),
         )  # fmt: skip
         session, now = _usable(status, session_id, rest, "ROTATED CURRENT REPLAYED RECOVERED")
-        return Extended(now, session, rest[2], Outcome[status.decode()])
+        return Refreshed(now, session, rest[2], Outcome[status.decode()])
 
     async def extend(self, session_id: str, client: Client) -> Extended:
         """Extend a live session.
@@ -214,7 +216,7 @@ class Store:
         for key, value in attributes.items():
             arguments += (ATTRIBUTE + key, value)
         status, *rest = await self._run(
-            "update", self._keys.of_session(session_id), arguments, idempotent=not etag
+            "update", self._keys.of_session(session_id), arguments, idempotent=False
         )
         if status == b"ETAG_MISMATCH":
             raise EtagMismatchError(
@@ -248,7 +250,7 @@ class Store:
         Raises:
             RequestIdReusedError, SessionUserMismatchError: nothing was changed.
         """
-        _must_be_of(user_id, except_id)
+        self._must_be_of(user_id, except_id)
         status, *rest = await self._run(
             "revoke_user",
             self._keys.of_user(user_id),
@@ -272,19 +274,24 @@ class Store:
         )
         return Pruned(*reply)
 
-    async def sweep(self, partition: int, most: int) -> tuple[str, ...]:
-        """Trim a partition's `dead` and `log`, and name up to `most` users due for a visit."""
-        reply = await self._run(
+    async def sweep(self, partition: int, most: int) -> Swept:
+        """Trim a partition's `log` and `dead`, and name users due for a visit: `most` of each."""
+        trimmed, users = await self._run(
             "sweep", self._keys.bases[partition], (self._log_ms, most), idempotent=True
         )
-        return tuple(word.decode() for word in reply)
+        return Swept(trimmed, tuple(word.decode() for word in users))
 
     async def is_registered(self) -> bool:
         """Whether the store still holds what `register` wrote."""
         return bool(await self._pipeline.command("EXISTS", self._keys.meta()))
 
-    async def register(self, profiles: Iterable[Profile]) -> None:
+    async def register(self, profiles: Iterable[Profile], *, complete: bool = True) -> None:
         """Pin what all servers of a store must agree on, in every partition.
+
+        Args:
+            profiles: those of this server.
+            complete: whether they must be all that the store knows. A server that runs while
+                another brings a new profile does not know it, and can go on.
 
         Raises:
             StartupError: this server differs from those before it.
@@ -293,7 +300,8 @@ class Store:
         await asyncio.gather(
             *(self._pipeline.command("SCRIPT", "LOAD", s.source) for s in self._scripts.values())
         )
-        arguments: list[Argument] = [SCHEMA_VERSION, PARTITIONS]
+        arguments: list[Argument] = [SCHEMA_VERSION, PARTITIONS, self._ends[1]]
+        arguments.append("all" if complete else "own")
         for profile in profiles:
             arguments += (profile.name, "refreshed" if profile.ordered_by_refresh else "created")
         differences = await asyncio.gather(
@@ -306,6 +314,11 @@ class Store:
                     f"this store was set up with {what} = {stored}, this server has {ours}: all"
                     " servers of a store need the same, and it cannot change under live sessions"
                 )
+
+    def _must_be_of(self, user_id: str, session_id: str) -> None:
+        # A session of another partition is another user's, and no script would see it.
+        if session_id and self._keys.of_session(session_id) != self._keys.of_user(user_id):
+            raise _refusal(b"USER_MISMATCH", session_id)
 
     async def _run(
         self, name: str, base: str, arguments: Sequence[Argument], *, idempotent: bool
@@ -335,12 +348,6 @@ def _usable(status: bytes, session_id: str, rest: list[Any], good: str) -> tuple
     if name not in good.split():
         raise refusals.refused(name, session)
     return session, now
-
-
-def _must_be_of(user_id: str, session_id: str) -> None:
-    """Refuse a session of another partition: it is another user's, and no script would see it."""
-    if session_id and partition_of_session(session_id) != partition_of_user(user_id):
-        raise _refusal(b"USER_MISMATCH", session_id)
 
 
 def _refusal(status: bytes, other_session_id: str) -> Exception:

@@ -7,7 +7,7 @@ import traceback
 import structlog
 from google.protobuf.message import Message
 
-from sessiond.domain.errors import Reason, SessionStoreError
+from sessiond.domain.errors import InternalError, SessionStoreError
 from sessiond.rpc.call import Call, Handler, Method
 from sessiond.rpc.errors import DETAILS_KEY, REQUEST_ID_KEY, Refusal, to_refusal
 
@@ -26,12 +26,6 @@ class RefusedError(Exception):
             self.refusal.message,
             ((DETAILS_KEY, self.refusal.details), (REQUEST_ID_KEY, call.request_id)),
         )
-
-
-class InternalError(SessionStoreError):
-    """A fault of ours. Its words are the same for every fault."""
-
-    reason = Reason.INTERNAL
 
 
 class ErrorBoundary:

@@ -6,7 +6,7 @@ import asyncio
 
 from google.protobuf.message import Message
 
-from sessiond.domain.errors import OverloadedError
+from sessiond.domain.errors import OverloadedError, StoreUnavailableError
 from sessiond.rpc.call import Call, Handler, Method
 
 
@@ -18,6 +18,11 @@ class OverloadGuard:
         self._in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._closed = False
+
+    def close(self) -> None:
+        """Refuse every call from now on: the server is stopping."""
+        self._closed = True
 
     async def idle(self) -> None:
         """Wait until no call is in flight. Health watches do not count: they never end."""
@@ -27,6 +32,8 @@ class OverloadGuard:
         """Refuse calls over the bound."""
 
         async def guarded(call: Call) -> Message:
+            if self._closed:
+                raise StoreUnavailableError("the server is stopping")
             if self._in_flight >= self._most:
                 raise OverloadedError("the server has as many calls in flight as it takes")
             self._in_flight += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
@@ -37,8 +36,6 @@ class RequestLog:
             except RefusedError as error:
                 code, reason = error.refusal.code.name, error.refusal.reason.value
                 await error.send(call)
-                raise
-            except asyncio.CancelledError:
                 raise
             else:
                 return reply

@@ -13,7 +13,6 @@
 local user, id, profile, at_cap = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local cap, request, digest = tonumber(ARGV[11]), ARGV[15], ARGV[16]
 local replaces, device = ARGV[18], ARGV[19]
-local EVICTED_BY_CAP, REPLACED = 5, 6
 
 local function hashes(ids, first)
   local found = {}
@@ -36,7 +35,7 @@ if seen then
   end
   return { 'REPLAYED', now, seen[1], flat, hashes(seen, 2) }
 end
--- A store that lost its registration (flushed, or the wrong one) must be looked at before it is used.
+-- A store that was emptied, or is another one, has to be registered with again.
 if redis.call('HEXISTS', PROFILES, profile) == 0 then return { 'UNREGISTERED' } end
 
 local replaced, expired, staying = {}, {}, {}
@@ -49,6 +48,14 @@ for _, member in ipairs(members) do
     list = replaced
   end
   list[#list + 1] = member
+end
+if device ~= '' then
+  for _, other in ipairs(redis.call('HKEYS', PROFILES)) do
+    for _, member in ipairs(other ~= profile and members_of(other, user) or {}) do
+      local same = not is_dead(member.session) and member.session.d == device
+      if same and member.id ~= replaces then replaced[#replaced + 1] = member end
+    end
+  end
 end
 if replaces ~= '' then
   local other = read_session(replaces)
@@ -104,7 +111,7 @@ if at_cap == 'evict_idle' then
 end
 for i = 20, #ARGV do fields[#fields + 1] = ARGV[i] end
 redis.call('HSET', session_key(id), unpack(fields))
-redis.call('PEXPIREAT', session_key(id), int(expiry + 3600000))
+redis.call('PEXPIREAT', session_key(id), int(expiry + REMEMBERED_MS))
 redis.call('ZADD', live, int(score), id)
 count('live', 1)
 count('created', 1)

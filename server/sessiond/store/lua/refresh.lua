@@ -10,11 +10,14 @@
 -- {'REUSED', 'ENDED', 'EXPIRED' or 'AHEAD', now, hash} or {'NOT_FOUND'}.
 local id, given, request = ARGV[7], tonumber(ARGV[8]), ARGV[9]
 local grace, key_id = tonumber(ARGV[10]), ARGV[11]
-local TOKEN_REUSED, MOST_LOST = 7, 16
 
 local session, flat = read_session(id)
 if not session then return { 'NOT_FOUND' } end
 local state = state_of(session)
+if session.e == tostring(TOKEN_REUSED) and given < tonumber(session.g) then
+  -- The alarm is raised again for whoever retries after a lost reply.
+  return { 'REUSED', now, flat }
+end
 if state ~= 'ACTIVE' then return { state, now, flat } end
 
 local stored = tonumber(session.g)

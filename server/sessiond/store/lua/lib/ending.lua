@@ -3,10 +3,9 @@
 --   ARGV[1] retention of ended sessions, ms      ARGV[2] longest access token lifetime, ms
 --   ARGV[3] leeway of token verifiers, ms        ARGV[4] how long events are kept, ms
 --   ARGV[5] most events kept                     ARGV[6] caller, or '' for a rule
-local RETENTION, ACCESS, LEEWAY = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local RETENTION, LEEWAY = tonumber(ARGV[1]), tonumber(ARGV[3])
 local LOG_WINDOW, LOG_MOST, BY = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local HISTORY_MOST, RECENT_MOST = 100, 100
-local IDLE, ABSOLUTE, EXPIRED = 9, 10, 11
 
 local changes = {}
 local function count(field, by) changes[field] = (changes[field] or 0) + by end
@@ -60,7 +59,9 @@ local function visit(user, at) redis.call('ZADD', USERS, 'LT', int(at), user) en
 
 local function keep_history(user, id)
   local history = history_key(user)
-  redis.call('ZADD', history, int(now), id)
+  -- Above all before it, or a clock that stepped back would trim what has only just ended.
+  local newest = redis.call('ZRANGE', history, -1, -1, 'WITHSCORES')
+  redis.call('ZADD', history, int(math.max(now, (tonumber(newest[2]) or 0) + 1)), id)
   count('ended', 1)
   local excess = redis.call('ZCARD', history) - HISTORY_MOST
   if excess > 0 then
@@ -68,6 +69,11 @@ local function keep_history(user, id)
     for i = 1, #oldest, 2 do redis.call('DEL', session_key(oldest[i])) end
     count('ended', -excess)
   end
+end
+
+-- The longest lifetime that any server of this store ever gave access tokens.
+local function longest_access()
+  return math.max(tonumber(ARGV[2]), tonumber(redis.call('HGET', META, 'access') or 0))
 end
 
 -- Ends a live session. `session` has at least u, p and expiry.
@@ -85,7 +91,7 @@ local function finish(id, session, reason)
   count('live', -1)
   count('e:' .. reason, 1)
   keep_history(user, id)
-  local dead_at = math.min(session.expiry, now + ACCESS) + LEEWAY
+  local dead_at = math.min(session.expiry, now + longest_access()) + LEEWAY
   redis.call('ZADD', DEAD, int(dead_at), id)
   visit(user, now + RETENTION)
   log(reason, id, user, dead_at)
@@ -96,10 +102,13 @@ local function drop(id, profile, user, session)
   if redis.call('ZREM', live_key(profile, user), id) == 0 then return end
   count('live', -1)
   if session and session.e then return end
-  local reason = EXPIRED
-  if session then reason = session.x == session.X and ABSOLUTE or IDLE end
+  local reason, dead_at = EXPIRED, 0
+  if session then
+    reason = session.x == session.X and ABSOLUTE or IDLE
+    dead_at = session.expiry + LEEWAY
+  end
   count('e:' .. reason, 1)
-  log(reason, id, user, 0)
+  log(reason, id, user, dead_at)
 end
 
 -- The members of one live set in order, each as {id, session or nil}.

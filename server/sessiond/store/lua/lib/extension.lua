@@ -1,8 +1,5 @@
 -- What refresh and extend share: the later expiry, the client's details, the order by last refresh.
 
--- An extended session outlives its expiry by this much, so that it can say that it expired.
-local REMEMBERED_MS = 3600000
-
 -- The later of the expiry and now + idle lifetime, never past the absolute expiry.
 local function extended_expiry(session)
   return math.max(session.expiry, math.min(now + tonumber(session.i), tonumber(session.X)))
