@@ -66,6 +66,18 @@ def test_token_prints_a_token_that_the_server_takes(
     assert Api(server.channel(), printed.strip()).signing_keys().keys
 
 
+def test_with_the_keys_at_hand_a_token_needs_no_other_setting(
+    command: Command, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server itself would listen is of no account."""
+    for name in ("SESSIOND_STORE_URL", "SESSIOND_KEYS_DIR", "SESSIOND_CALLERS_FILE"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SESSIOND_LISTEN", "0.0.0.0:7700")
+    status, printed, errors = command("token", "reader", "--keys-dir", str(keys))
+    assert (status, errors) == (0, "")
+    assert _claims(printed.strip())["sub"] == "reader"
+
+
 def test_a_token_lives_as_long_as_asked_or_the_longest(command: Command, keys: Path) -> None:
     """90 days unless said otherwise."""
     for arguments, seconds in (

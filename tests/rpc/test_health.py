@@ -11,11 +11,14 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from redis import Redis
+from sessiond.domain.errors import Reason
 
 from tests.engines import RealEngine, start_real_engine
 from tests.rpc.calls import SERVICE, Api, outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import hung, silent_engine
+from tests.rpc.logs import Log
 from tests.rpc.serving import Server, ServerLoop, eventually, make_settings, serve
 
 Status = health_pb2.HealthCheckResponse
@@ -146,3 +149,17 @@ def test_health_needs_no_credentials_and_gives_none(server: Server) -> None:
     """Who may ask for health may not therefore call anything else."""
     assert _status(server) == Status.SERVING
     assert refused(Api(server.channel(), None).signing_keys).reason == "CREDENTIALS_MISSING"
+
+
+def test_a_store_that_was_emptied_is_told_of_and_used_again(
+    serve_with: ServeWith, engine: RealEngine, log: Log
+) -> None:
+    """All sessions are gone: an operator has to know, and logins go on."""
+    server = serve_with(url=engine.url)
+    api = server.api()
+    session = api.create("alice").session
+    with Redis.from_url(engine.url) as redis:
+        redis.flushall()
+    eventually(lambda: any(e["event"] == "store_emptied" for e in log.entries))
+    eventually(lambda: outcome(api.create, "alice") == "OK")
+    assert outcome(api.get, session.session_id) == Reason.SESSION_NOT_FOUND

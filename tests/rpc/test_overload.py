@@ -14,7 +14,7 @@ from sessiond.domain.errors import Reason
 from sessionstore.v1 import session_service_pb2 as pb
 
 from tests.engines import RealEngine, start_real_engine
-from tests.rpc.calls import Api, outcome, refused
+from tests.rpc.calls import SERVICE, Api, outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import hung
 from tests.rpc.serving import Server, eventually
@@ -94,3 +94,16 @@ def test_callers_that_go_away_make_room(server: Server, engine: RealEngine) -> N
         for each in calls:
             each.cancel()  # type: ignore[no-untyped-call]
         eventually(lambda: outcome(api.signing_keys) == "OK")
+
+
+def test_a_large_request_without_credentials_costs_the_server_nothing(server: Server) -> None:
+    """It is refused before it is parsed, and nobody else waits for it."""
+    junk = b"\xf8\x07\x01" * 1_500_000 + b"\x0a\x02\xff\xff"
+    api = server.api()
+    anonymous = server.channel().unary_unary(f"/{SERVICE.full_name}/GetSession", bytes, bytes)
+    started = time.monotonic()
+    with pytest.raises(grpc.RpcError) as error:
+        anonymous(junk, timeout=15)
+    assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert time.monotonic() - started < 2
+    assert outcome(api.signing_keys) == "OK"

@@ -80,3 +80,17 @@ async def test_a_session_past_its_retention_is_forgotten(store: Store, inside: I
     pruned = await store.prune_user(ALICE)
     assert (pruned.dead, pruned.forgotten) == (1, 1)
     await walk(store, inside)
+
+
+async def test_a_clock_that_steps_back_trims_the_oldest_all_the_same(
+    store: Store, inside: Inside
+) -> None:
+    """What has only just ended is kept, and its answer given."""
+    await asyncio.gather(*(login(store, profile=LARGE) for _ in range(100)))
+    await store.revoke_user(ALICE, EndReason.REVOKED, "app", Request())
+    await inside.let_pass(-HOUR)
+    last = await login(store)
+    revoked = await store.revoke(last.id, EndReason.LOGOUT, "app")
+    assert revoked is not None
+    assert revoked.session.end_reason is EndReason.LOGOUT
+    assert list(await inside.scores(ALICE, f"h:{ALICE}"))[-1] == last.id

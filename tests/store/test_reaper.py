@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from sessiond.domain.session import EndReason
+from sessiond.jobs.reaper import Reaper
 from sessiond.store.replies import Pruned
 from sessiond.store.scripts import Store
 
@@ -159,3 +160,31 @@ async def test_the_histogram_moves_with_every_way_of_leaving(store: Store, insid
 
 def _bars(counts: dict[str, int]) -> dict[str, int]:
     return {name: number for name, number in counts.items() if name.startswith("w:")}
+
+
+async def test_a_visit_of_the_partition_trims_all_that_is_due(store: Store, inside: Inside) -> None:
+    """However small its steps are, and though no user is due."""
+    for _ in range(7):
+        session = await login(store, absolute_ms=90 * DAY)
+        await store.revoke(session.id, EndReason.LOGOUT, "app")
+    await inside.let_pass(ENDS.access_ms + ENDS.leeway_ms)
+    assert await Reaper(store, interval_s=1, batch=2).sweep(partition_of(ALICE)) == 0
+    assert await inside.scores(ALICE, "dead") == {}
+
+
+async def test_one_broken_user_does_not_keep_the_others_from_their_visit(
+    store: Store, inside: Inside
+) -> None:
+    """A key of a wrong type is logged, and everybody else is pruned."""
+    if not inside.shebang:
+        pytest.skip("fakeredis hangs up at any error reply")
+    broken, fine = ALICE, neighbour_of(ALICE)
+    for user in (broken, fine):
+        await login(store, user, idle_ms=MINUTE)
+    await inside.let_pass(MINUTE)
+    key = f"{inside.keys.of_user(broken)}u:default:{broken}"
+    await inside.ask("DEL", key)
+    await inside.ask("SET", key, "junk")
+    assert await Reaper(store, interval_s=1, batch=10).sweep(partition_of(ALICE)) == 1
+    assert fine not in await inside.scores(ALICE, "users")
+    await inside.ask("DEL", key)

@@ -113,6 +113,8 @@ async def test_a_superseded_token_ends_the_session(store: Store, inside: Inside)
     assert await state_of(store, session) == (State.ENDED, EndReason.TOKEN_REUSED)
     with pytest.raises(SessionEndedError):
         await refresh(store, session, generation=2)
+    with pytest.raises(RefreshTokenReusedError):  # the first reply may have been lost
+        await refresh(store, session, generation=1, request="r2")
     assert (await inside.counts(ALICE))["e:7"] == 1
     await walk(store, inside)
 

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator
 import pytest
 from sessiond.domain.errors import StartupError
 from sessiond.domain.profile import AtCap
+from sessiond.domain.session import EndReason
 from sessiond.store.scripts import Store
 
 from tests.engines import Engine
 from tests.store.inside import Inside, open_store
-from tests.store.kit import ALICE, HOUR, KIOSK, MOBILE, PROFILES, WEB, login
+from tests.store.kit import ALICE, ENDS, HOUR, KIOSK, MINUTE, MOBILE, PROFILES, WEB, login
 
 
 @pytest.fixture
@@ -98,3 +99,30 @@ async def test_a_new_profile_may_be_added(first: tuple[Store, Inside]) -> None:
     await login(store, ALICE, KIOSK)
     with pytest.raises(StartupError, match="profile kiosk"):
         await store.register([WEB, MOBILE])
+
+
+async def test_a_running_server_outlives_a_profile_that_others_bring(
+    first: tuple[Store, Inside],
+) -> None:
+    """Only a server that starts has to know them all."""
+    store, _ = first
+    await store.register(PROFILES)
+    await store.register([WEB, MOBILE], complete=False)
+    with pytest.raises(StartupError, match="profile kiosk"):
+        await store.register([WEB, MOBILE])
+
+
+async def test_the_longest_access_lifetime_is_remembered(
+    engine: Engine, first: tuple[Store, Inside]
+) -> None:
+    """Tokens minted before it was lowered are dead no sooner for that."""
+    _, inside = first
+    ends = dataclasses.replace(ENDS, access_ms=MINUTE)
+    lowered, other = open_store(engine, inside.prefix, ends)
+    await lowered.register([WEB, MOBILE])
+    session = await login(lowered)
+    revoked = await lowered.revoke(session.id, EndReason.LOGOUT, "app")
+    assert revoked is not None
+    at = (await other.scores(ALICE, "dead"))[session.id]
+    assert at == revoked.session.end_ms + ENDS.access_ms + ENDS.leeway_ms
+    await other.pipeline.close()

@@ -125,3 +125,15 @@ async def test_an_expired_session_of_the_device_counts_as_expired(
     assert (await create(store, client=LAPTOP)).evicted == ()
     assert (await inside.counts(ALICE))["e:9"] == 1
     await walk(store, inside)
+
+
+async def test_a_device_has_one_session_whatever_the_profile(store: Store, inside: Inside) -> None:
+    """The one of another profile is replaced, and only that of the device."""
+    other = await login(store, profile=MOBILE, client=LAPTOP)
+    staying = await login(store, profile=MOBILE)
+    made = await create(store, client=LAPTOP)
+    assert [(s.id, s.end_reason) for s in made.evicted] == [(other.id, EndReason.REPLACED)]
+    found = await store.get(staying.id)
+    assert found is not None
+    assert found.session.state is State.ACTIVE
+    await walk(store, inside)
