@@ -9,7 +9,7 @@ import grpc
 import pytest
 from sessionstore import TLS, Unavailable
 
-from tests.client.certificates import Authority
+from tests.certificates import Authority
 from tests.client.conftest import TOKEN, Sessions
 from tests.client.fake_service import FakeService
 

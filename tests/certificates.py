@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -23,12 +24,14 @@ class Authority:
         )
         self.certificate_pem = _pem(self._certificate)
 
-    def issue(self, host: str) -> tuple[bytes, bytes]:
-        """A private key and certificate for the host, in PEM."""
+    def issue(self, host: str, *addresses: str) -> tuple[bytes, bytes]:
+        """A private key and certificate for the host and its addresses, in PEM."""
+        names: list[x509.GeneralName] = [x509.DNSName(host)]
+        names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = (
             _builder(_name(host), self._name, key.public_key())
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self._key, hashes.SHA256())
         )
         private = key.private_bytes(
