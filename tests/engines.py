@@ -34,6 +34,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from fakeredis import TcpFakeServer
+
 from sessiond.domain.errors import StartupError
 from sessiond.store import embedded_host as host
 

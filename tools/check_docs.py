@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+
 from sessiond.rpc.errors import CODES
 from sessiond.rpc.methods import ROLES
 from sessiond.settings import ENV_PREFIX, Settings

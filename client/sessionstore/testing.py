@@ -22,11 +22,10 @@ from typing import Any, Self
 
 import structlog
 from fakeredis import TcpFakeServer
-from fakeredis._clients._tcp_server import TCPFakeRequestHandler
+
 from sessiond import devmode
 from sessiond.app import App, key_lifetimes
 from sessiond.settings import Settings
-
 from sessionstore import AsyncSessionClient, SessionClient
 
 _START_TIMEOUT_S = 30.0
@@ -46,7 +45,8 @@ class SessionServer:
         self._redis = TcpFakeServer(("127.0.0.1", 0))
         self._redis.daemon_threads = True
         # Its small replies would wait 40 ms each for the acknowledgement of the one before.
-        TCPFakeRequestHandler.disable_nagle_algorithm = True
+        handler: Any = self._redis.RequestHandlerClass
+        handler.disable_nagle_algorithm = True
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None

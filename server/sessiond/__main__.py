@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from sessionstore._version import __version__
 
 from sessiond import devmode, settings
 from sessiond.app import LEEWAY_S, App, key_lifetimes
@@ -23,6 +22,7 @@ from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.keys import Algorithm
 from sessiond.tokens.service import ServiceTokens
+from sessionstore._version import __version__
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import structlog
 from grpc_reflection.v1alpha import reflection
-from sessionstore.v1 import session_service_pb2
 
 from sessiond import devmode
 from sessiond.domain.errors import StartupError
@@ -47,6 +46,7 @@ from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
 from sessiond.tokens.refresh import RefreshTokens
 from sessiond.tokens.service import ServiceTokens
+from sessionstore.v1 import session_service_pb2
 
 LEEWAY_S: Final = 30
 """How far clocks of token verifiers may be off, in seconds."""

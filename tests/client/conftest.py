@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from sessionstore import AsyncSessionClient, SessionClient
 
+from sessionstore import AsyncSessionClient, SessionClient
 from tests.client.fake_service import FakeService
 
 TOKEN = "canary-service-token"

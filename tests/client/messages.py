@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from sessionstore.v1 import session_pb2
 
 ACCESS_TOKEN = "canary.access.token"

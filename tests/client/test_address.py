@@ -7,8 +7,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from sessionstore import TLS, Unavailable
 
+from sessionstore import TLS, Unavailable
 from tests.certificates import Authority
 from tests.client.conftest import TOKEN, Sessions
 from tests.client.fake_service import FakeService

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+
 from sessionstore import (
     Authentication,
     ClientInfo,
@@ -21,7 +22,6 @@ from sessionstore import (
 )
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.client import messages
 from tests.client.conftest import Sessions
 from tests.client.fake_service import FakeService

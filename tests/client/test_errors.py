@@ -9,9 +9,10 @@ from typing import Any
 
 import grpc
 import pytest
-import sessionstore
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+
+import sessionstore
 from sessionstore import (
     CallerNotAuthenticated,
     CallerNotPermitted,
@@ -31,7 +32,6 @@ from sessionstore import (
 )
 from sessionstore._failures import BY_REASON
 from sessionstore.v1 import error_reason_pb2
-
 from tests.client import messages
 from tests.client.conftest import TOKEN, Sessions
 from tests.client.fake_service import FakeService, failing

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+
 from sessionstore import State
 from sessionstore.testing import SessionServer
 

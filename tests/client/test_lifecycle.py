@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sessionstore import AsyncSessionClient, SessionClient
 
+from sessionstore import AsyncSessionClient, SessionClient
 from tests.client.conftest import TOKEN, Sessions
 from tests.client.fake_service import FakeService, stuck
 

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 import grpc
 import pytest
+
 from sessionstore import Credential, DeadlineExceeded, SessionStoreError, Unavailable
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.client.conftest import TOKEN, Sessions
 from tests.client.fake_service import METHODS, FakeService, answered_in_full, failing, stuck
 

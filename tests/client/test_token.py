@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import sessionstore
 
+import sessionstore
 from tests.client.conftest import Sessions
 from tests.client.fake_service import FakeService
 

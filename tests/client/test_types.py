@@ -11,8 +11,9 @@ import sys
 from typing import Any
 
 import pytest
-import sessionstore
 from google.protobuf.descriptor import EnumDescriptor
+
+import sessionstore
 from sessionstore import (
     AsyncSessionClient,
     Credential,
@@ -24,7 +25,6 @@ from sessionstore import (
 )
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.client import messages
 from tests.client.conftest import Sessions
 from tests.client.fake_service import FakeService

@@ -12,7 +12,6 @@ from sessiond.store.connect import ConnectionLimits, connect
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.pipeline import TickPipeline
 from sessiond.store.scripts import Store
-
 from tests.faults.tally import Tally
 from tests.store.inside import Inside
 from tests.store.kit import ENDS

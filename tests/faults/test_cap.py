@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import pytest
-from sessiond.domain.session import State
 
+from sessiond.domain.session import State
 from tests.faults.backend import (
     ACTIVE,
     ENDED,

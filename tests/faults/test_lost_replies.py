@@ -9,8 +9,8 @@ from contextlib import aclosing
 from typing import Final
 
 import pytest
-from sessiond.store import loader
 
+from sessiond.store import loader
 from tests.faults.aged import aged_logins
 from tests.faults.backend import (
     ACTIVE,

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+
 from sessiond.domain import ids
 from sessiond.domain.errors import (
     RefreshTokenReusedError,
@@ -29,7 +30,6 @@ from sessiond.domain.profile import AtCap, Profile
 from sessiond.domain.session import Client, EndReason, Outcome, Session
 from sessiond.store.replies import EndPolicy, NewSession, Request
 from sessiond.store.scripts import Store
-
 from tests.conftest import rounds
 from tests.engines import Engine
 from tests.property.model import Model, Seen

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sessiond.tokens.keymaker import create_keys
 
+from sessiond.tokens.keymaker import create_keys
 from tests.engines import RealEngine, require_engine, start_real_engine
 from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls, make_tls

@@ -8,7 +8,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any, Final
 
 from sessiond.tokens.keyfiles import Kind
-
 from tests.rpc.forgeries import Good
 
 _LABEL: Final = b"sessiond refresh token v1\0"

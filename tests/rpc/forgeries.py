@@ -12,7 +12,6 @@ from sessiond.domain.ids import new_session_id
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.keys import TokenKey
-
 from tests.unit.tokens.forge import header, hs256, segment, signed
 
 Parts = dict[str, Any]

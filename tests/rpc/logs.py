@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import pytest
 import structlog
+
 from sessiond.ops import logging
 
 Form = Literal["json", "logfmt"]

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-from sessiond.store import embedded_host
 
+from sessiond.store import embedded_host
 from tests.rpc.calls import Api
 from tests.rpc.serving import eventually
 

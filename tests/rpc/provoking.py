@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+
 from sessiond.app import key_lifetimes
 from sessiond.domain.errors import Reason
 from sessiond.domain.ids import new_session_id
@@ -15,7 +16,6 @@ from sessiond.service.reading import Reader
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.refresh import RefreshTokens
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.engines import start_real_engine
 from tests.rpc.calls import Api, Refused, outcome, refused
 from tests.rpc.conftest import ServeWith

@@ -14,12 +14,12 @@ from typing import Any, Final, TypeVar
 
 import grpc
 import uvloop
+
 from sessiond.app import App, key_lifetimes
 from sessiond.settings import Settings
 from sessiond.tokens.keymaker import create_keys
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.service import ServiceTokens
-
 from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import jwt
 import pytest
+
 from sessiond import __main__
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keymaker import create_keys
-
 from tests.rpc.calls import Api
 from tests.rpc.serving import Server
 

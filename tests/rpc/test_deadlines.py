@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 from google.protobuf.message import Message
-from sessionstore.v1 import session_service_pb2 as pb
 
+from sessionstore.v1 import session_service_pb2 as pb
 from tests.engines import RealEngine, start_real_engine
 from tests.rpc.calls import Api, outcome, refused
 from tests.rpc.conftest import ServeWith

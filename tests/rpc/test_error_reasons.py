@@ -11,11 +11,11 @@ from typing import Final
 
 import grpc
 import pytest
+
 from sessiond.domain.errors import Reason
 from sessiond.domain.ids import new_session_id
 from sessiond.rpc.errors import CODES
 from sessionstore.v1 import error_reason_pb2
-
 from tests.rpc.calls import Refused, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.provoking import Provoker

@@ -8,11 +8,11 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.message import Message
+
 from sessiond.domain.errors import Reason
 from sessiond.domain.ids import new_session_id
 from sessiond.service.reading import Reader
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.rpc.calls import Api, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.logs import captured

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from sessiond.app import key_lifetimes
 from sessiond.domain.errors import Reason
 from sessiond.tokens.keyfiles import Kind
@@ -15,7 +16,6 @@ from sessiond.tokens.keymaker import create_keys
 from sessiond.tokens.keyring import KeyRing
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.rpc.calls import Api, Refused, refused
 from tests.rpc.forged_refresh import refresh_tokens
 from tests.rpc.forgeries import (

@@ -12,8 +12,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from redis import Redis
-from sessiond.domain.errors import Reason
 
+from sessiond.domain.errors import Reason
 from tests.engines import RealEngine, start_real_engine
 from tests.rpc.calls import SERVICE, Api, outcome, refused
 from tests.rpc.conftest import ServeWith

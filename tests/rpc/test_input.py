@@ -9,11 +9,11 @@ import pytest
 from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from sessiond.domain.errors import Reason
 from sessiond.domain.ids import new_session_id
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.conftest import rounds
 from tests.rpc.any_message import delimited, messages, not_utf8
 from tests.rpc.calls import RPCS, Api, Refused, descriptor, refusal, refused

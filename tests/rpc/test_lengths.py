@@ -6,9 +6,9 @@ from typing import Final
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.rpc.calls import Api
 from tests.rpc.conftest import ServeWith
 

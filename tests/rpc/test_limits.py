@@ -12,11 +12,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from sessiond.service.reading import _scope
 from sessiond.store.replies import ALL_STATES
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.rpc.calls import Api, outcome, refused, states
 
 DAY_S: Final = 86_400

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import grpc
+
 from sessiond.domain.errors import Reason
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.engines import require_engine
 from tests.rpc.calls import outcome, refused
 from tests.rpc.conftest import ServeWith

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from sessiond.domain.errors import Reason
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.engines import RealEngine, start_real_engine
 from tests.rpc.calls import SERVICE, Api, outcome, refused
 from tests.rpc.conftest import ServeWith

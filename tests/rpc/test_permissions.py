@@ -8,11 +8,11 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from sessiond.domain.callers import Role
 from sessiond.domain.errors import Reason
 from sessiond.rpc.methods import ROLES
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.rpc.calls import RPCS, SERVICE, Api, outcome, refused, request_type
 from tests.rpc.conftest import ServeWith
 from tests.rpc.logs import captured

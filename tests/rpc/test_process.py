@@ -13,10 +13,10 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from sessiond.domain.errors import Reason
 from sessiond.tokens.keyring import KeyRing, Lifetimes
 from sessiond.tokens.service import ServiceTokens
-
 from tests.engines import start_real_engine
 from tests.rpc.calls import Api, outcome
 from tests.rpc.engines import hung

@@ -10,7 +10,6 @@ from sessiond.tokens import keymaker
 from sessiond.tokens.keyfiles import Kind
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.rpc.calls import Api, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.serving import eventually

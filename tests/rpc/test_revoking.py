@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import grpc
 import pytest
+
 from sessiond.domain.errors import Reason
 from sessiond.domain.ids import new_session_id
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
-
 from tests.rpc.calls import Api, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.serving import Server

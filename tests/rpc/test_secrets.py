@@ -9,13 +9,13 @@ from typing import Any
 import grpc
 import pytest
 import structlog
+
 from sessiond.domain.errors import Reason
 from sessiond.domain.ids import new_session_id
 from sessiond.service.reading import Reader
 from sessiond.tokens import keymaker
 from sessiond.tokens.keyfiles import Kind
 from sessionstore.v1 import session_pb2
-
 from tests.rpc.calls import Api, Refused, refusal
 from tests.rpc.conftest import ServeWith
 from tests.rpc.logs import Form, captured

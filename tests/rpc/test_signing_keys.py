@@ -6,11 +6,11 @@ from typing import Any
 
 import jwt
 import pytest
+
 from sessiond.tokens import keymaker
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keys import Algorithm
 from sessionstore.v1 import session_pb2
-
 from tests.rpc.calls import Api
 from tests.rpc.conftest import ServeWith
 from tests.rpc.serving import Server, eventually

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sessiond import __main__
 from sessiond.app import App
 from sessiond.domain.errors import StartupError
 from sessiond.settings import Settings as AppSettings
-
 from tests.rpc.certificates import make_tls
 from tests.rpc.logs import captured
 from tests.rpc.process import engines_on, refused_start

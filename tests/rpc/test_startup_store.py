@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+
 from sessiond.app import App
 from sessiond.domain.errors import StartupError
 from sessiond.domain.profile import AtCap
-
 from tests.engines import require_engine, start_real_engine
 from tests.rpc.calls import outcome
 from tests.rpc.conftest import ServeWith

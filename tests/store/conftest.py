@@ -7,8 +7,8 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
-from sessiond.store.scripts import Store
 
+from sessiond.store.scripts import Store
 from tests.engines import Engine
 from tests.store.inside import Inside, open_store
 from tests.store.kit import PROFILES

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
+
 from sessiond.domain import ids
 from sessiond.store import loader
 from sessiond.store.connect import ConnectionLimits, connect
@@ -15,7 +16,6 @@ from sessiond.store.keyspace import Keyspace
 from sessiond.store.pipeline import TickPipeline
 from sessiond.store.replies import EndPolicy
 from sessiond.store.scripts import Store
-
 from tests.engines import Engine
 from tests.store.kit import ENDS
 

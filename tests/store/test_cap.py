@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from sessiond.domain.errors import SessionLimitReachedError
 from sessiond.domain.session import EndReason, Session, State
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import (
     ALICE,

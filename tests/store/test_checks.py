@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from sessiond.store.checks import check_engine, clock_skew_s
 from sessiond.store.connect import ConnectionLimits, connect
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.pipeline import TickPipeline
-
 from tests.engines import Engine
 
 KEYS = Keyspace("checks")

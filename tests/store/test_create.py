@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from sessiond.domain.errors import StoreUnavailableError
 from sessiond.domain.session import Authentication, Client, Cut, EndReason, State
 from sessiond.store.scripts import Store
-
 from tests.conftest import rounds
 from tests.store.inside import Inside
 from tests.store.kit import (

@@ -22,10 +22,10 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
 from sessiond.domain.errors import StartupError
 from sessiond.store import embedded_host as host
 from sessiond.store.embedded import EmbeddedEngine
-
 from tests.engines import require_engine
 
 if TYPE_CHECKING:

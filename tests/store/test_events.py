@@ -7,11 +7,11 @@ import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
+
 from sessiond.domain.errors import RefreshTokenReusedError
 from sessiond.domain.session import Client, EndReason
 from sessiond.store.replies import Request
 from sessiond.store.scripts import Store
-
 from tests.engines import Engine
 from tests.store.inside import Inside, open_store
 from tests.store.kit import (

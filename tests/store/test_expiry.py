@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from importlib import resources
 
 import pytest
+
 from sessiond.domain.session import EndReason, State
 from sessiond.store.keyspace import LUA_KEYS
 from sessiond.store.scripts import Store
-
 from tests.conftest import rounds
 from tests.store.inside import Inside, partition_of, until
 from tests.store.kit import ALICE, DAY, ENDS, HOUR, MINUTE, REMEMBERED, login, refresh

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+
 from sessiond.domain.errors import SessionEndedError, SessionExpiredError, SessionNotFoundError
 from sessiond.domain.session import Client, Cut, EndReason, Session
 from sessiond.store.replies import Extended
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import ALICE, DAY, HOUR, MINUTE, NOBODY, REMEMBERED, WEB, login, refresh
 from tests.store.walk import walk

@@ -7,7 +7,6 @@ import asyncio
 from sessiond.domain.session import EndReason
 from sessiond.store.replies import Request
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import ALICE, DAY, ENDS, HOUR, KIOSK, MOBILE, WEB, capped, create, login
 from tests.store.walk import walk

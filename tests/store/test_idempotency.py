@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import pytest
+
 from sessiond.domain.errors import (
     ReplaySupersededError,
     RequestIdReusedError,
@@ -12,7 +13,6 @@ from sessiond.domain.errors import (
 )
 from sessiond.domain.session import EndReason, Session, State
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import (
     ALICE,

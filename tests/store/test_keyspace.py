@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
+
 from sessiond.domain import ids
 from sessiond.store.keyspace import CLUSTER_SLOTS, TAGS, Keyspace, slot_of_tag
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import ALICE, login
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from sessiond.domain.session import EndReason, Session, State
 from sessiond.store.replies import Request
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import (
     ALICE,

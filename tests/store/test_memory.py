@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+
 from sessiond.domain.errors import RefreshTokenReusedError, StoreFullError
 from sessiond.domain.session import Client, EndReason, Outcome, State
 from sessiond.store.replies import Request
 from sessiond.store.scripts import Store
-
 from tests.engines import Engine
 from tests.store.inside import Inside, partition_of
 from tests.store.kit import (

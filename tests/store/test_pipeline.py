@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+
 from sessiond.domain.errors import SessionNotFoundError, StoreUnavailableError
 from sessiond.domain.session import EndReason
 from sessiond.store.connect import ConnectionLimits, connect
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.pipeline import TickPipeline
 from sessiond.store.scripts import Store
-
 from tests.engines import Engine
 from tests.store.inside import Inside, open_store, until
 from tests.store.kit import ALICE, ENDS, NOBODY, create, login, refresh

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from sessiond.domain.session import EndReason
 from sessiond.jobs.reaper import Reaper
 from sessiond.store.replies import Pruned
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside, partition_of
 from tests.store.kit import (
     ALICE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sessiond.domain.errors import (
     RefreshTokenAheadError,
     RefreshTokenReusedError,
@@ -12,7 +13,6 @@ from sessiond.domain.errors import (
 )
 from sessiond.domain.session import EndReason, Outcome, Session, State
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import ALICE, DAY, GRACE, HOUR, MAC_KEY, MINUTE, WEB, login, refresh
 from tests.store.walk import walk

@@ -8,11 +8,11 @@ import uuid
 from collections.abc import AsyncIterator
 
 import pytest
+
 from sessiond.domain.errors import StartupError
 from sessiond.domain.profile import AtCap
 from sessiond.domain.session import EndReason
 from sessiond.store.scripts import Store
-
 from tests.engines import Engine
 from tests.store.inside import Inside, open_store
 from tests.store.kit import ALICE, ENDS, HOUR, KIOSK, MINUTE, MOBILE, PROFILES, WEB, login

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+
 from sessiond.domain.errors import SessionUserMismatchError
 from sessiond.domain.session import Client, EndReason, State
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import (
     ALICE,

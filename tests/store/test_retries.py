@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
 from sessiond.domain.errors import StoreUnavailableError
 from sessiond.domain.session import EndReason, Outcome, State
 from sessiond.store.replies import Request
 from sessiond.store.scripts import Store
-
 from tests.engines import Engine
 from tests.faults.proxy import Fault, Proxy, RespWatch
 from tests.store.inside import Inside, open_store

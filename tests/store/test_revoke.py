@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from sessiond.domain.errors import SessionUserMismatchError
 from sessiond.domain.session import Client, Cut, EndReason, State
 from sessiond.store.replies import Request
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import (
     ALICE,

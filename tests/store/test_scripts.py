@@ -7,10 +7,10 @@ import re
 from importlib import resources
 
 import pytest
+
 from sessiond.domain.session import Client, State
 from sessiond.store import loader
 from sessiond.store.scripts import Store
-
 from tests.engines import Engine
 from tests.store.inside import Inside
 from tests.store.kit import login, refresh

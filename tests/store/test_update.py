@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from sessiond.domain.errors import (
     EtagMismatchError,
     InvalidFieldError,
@@ -14,7 +15,6 @@ from sessiond.domain.errors import (
 )
 from sessiond.domain.session import EndReason
 from sessiond.store.scripts import Store
-
 from tests.conftest import rounds
 from tests.store.inside import Inside
 from tests.store.kit import HOUR, MINUTE, login

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sessiond.domain.session import EndReason, State
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside
 from tests.store.kit import HOUR, MINUTE, NOBODY, login, refresh
 from tests.store.walk import walk

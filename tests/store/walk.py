@@ -10,7 +10,6 @@ from typing import Any
 from sessiond.domain.session import EndReason
 from sessiond.store.replies import EndPolicy
 from sessiond.store.scripts import Store
-
 from tests.store.inside import Inside, base_of, family_of
 from tests.store.kit import ENDS, REMEMBERED
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from sessiond import settings
 from sessiond.domain.errors import StartupError
 from sessiond.domain.profile import AtCap

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sessionstore.v1 import session_pb2
-from sessionstore.v1 import session_service_pb2 as pb
-
 from sessiond.domain import limits
 from sessiond.domain.session import Authentication, Client, Cut, EndReason, State
 from sessiond.rpc.rules import Rules
@@ -16,6 +13,8 @@ from sessiond.service.lifecycle import Login
 from sessiond.service.policy import Policies
 from sessiond.service.revocation import UserRevocation
 from sessiond.service.validation import Credential, CredentialKind
+from sessionstore.v1 import session_pb2
+from sessionstore.v1 import session_service_pb2 as pb
 
 _ATTRIBUTES: Final = "attributes"
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from sessionstore.v1 import session_pb2, session_service_pb2
 
 from sessiond.domain import session as domain
 from sessiond.domain.session import Cut
 from sessiond.service.issuing import Tokens
 from sessiond.service.validation import Validation
+from sessionstore.v1 import session_pb2, session_service_pb2
 
 _CUT_FIELDS: Final = (
     (Cut.USER_AGENT, "user_agent"),

@@ -6,11 +6,11 @@ import time
 from datetime import timedelta
 
 from google.protobuf.message import Message
-from sessionstore.v1 import session_service_pb2 as pb
 
 from sessiond.rpc import decode, encode
 from sessiond.rpc.call import Call
 from sessiond.service.sessions import Sessions
+from sessionstore.v1 import session_service_pb2 as pb
 
 
 class SessionServicer:

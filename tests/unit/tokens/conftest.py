@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.refresh import RefreshTokens
 from sessiond.tokens.service import ServiceTokens
-
 from tests.unit.tokens.forge import HOUR, ISSUER, NOW, Clock, new_ring
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt import get_algorithm_by_name
+
 from sessiond.domain.ids import new_session_id
 from sessiond.domain.session import Session, State
 from sessiond.tokens.keymaker import create_keys

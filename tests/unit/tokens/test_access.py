@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import jwt
 import pytest
+
 from sessiond.domain.errors import AccessTokenExpiredError, AccessTokenInvalidError
 from sessiond.domain.session import Authentication
 from sessiond.tokens import strict_jwt
@@ -17,7 +18,6 @@ from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keymaker import rotate
 from sessiond.tokens.keys import Algorithm
-
 from tests.unit.tokens.forge import (
     HOUR,
     ISSUER,

@@ -7,9 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from sessiond.domain.errors import AccessTokenExpiredError, AccessTokenInvalidError
 from sessiond.domain.ids import new_session_id, partition_of_user
-
 from tests.unit.tokens.forge import (
     HOUR,
     NOW,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from sessiond.domain.errors import (
     AccessTokenExpiredError,
     AccessTokenInvalidError,
@@ -18,7 +19,6 @@ from sessiond.domain.errors import (
 )
 from sessiond.domain.ids import new_session_id
 from sessiond.tokens.refresh import RefreshClaims
-
 from tests.unit.tokens.forge import USER, access_claims, header, segment, service_claims, signed
 
 if TYPE_CHECKING:

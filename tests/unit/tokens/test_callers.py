@@ -6,11 +6,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+
 from sessiond.domain.callers import Caller, Role
 from sessiond.domain.errors import CredentialsInvalidError, StartupError
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.service import ServiceClaims
-
 from tests.unit.tokens.forge import HOUR, NOW
 
 if TYPE_CHECKING:

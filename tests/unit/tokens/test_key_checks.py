@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+
 from sessiond.domain.errors import StartupError
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keymaker import create_keys, rotate
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.refresh import RefreshTokens
-
 from tests.unit.tokens.forge import LIFETIMES, Clock, new_ring
 
 if TYPE_CHECKING:

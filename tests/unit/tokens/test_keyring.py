@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
+
 from sessiond.domain.errors import StartupError
 from sessiond.tokens import keyfiles
 from sessiond.tokens.keyfiles import SECRET_KINDS, TOKEN_KINDS, Kind
 from sessiond.tokens.keymaker import create_keys, rotate
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.keys import Algorithm
-
 from tests.unit.tokens.forge import DAY, HOUR, LIFETIMES, NOW, Clock, new_ring
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 import pytest
+
 from sessiond.domain.errors import RefreshTokenInvalidError
 from sessiond.domain.ids import new_session_id
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keymaker import rotate
 from sessiond.tokens.refresh import RefreshClaims, RefreshTokens
-
 from tests.unit.tokens.forge import DAY, HOUR, NOW, USER, Clock, new_ring, new_session
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import jwt
 import pytest
+
 from sessiond.domain.errors import CredentialsExpiredError, CredentialsInvalidError
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keymaker import rotate
 from sessiond.tokens.service import ServiceClaims, ServiceTokens
-
 from tests.unit.tokens.forge import (
     DAY,
     HOUR,
