@@ -1,9 +1,9 @@
 """Runs the race and fault tests for many rounds and records what came of it in bench/RESULTS.md.
 
-    ROUNDS=200 python bench/record_soak.py
+    ROUNDS=200 python bench/record_soak.py [FILE ...]
 
-What it prints is pytest's. It exits with 1, and records nothing, if a test fails or fewer rounds
-ran than were asked for.
+With files, only their tests run, and only their rows are replaced. What it prints is pytest's. It
+exits with 1, and records nothing, if a test fails or fewer rounds ran than were asked for.
 """
 
 from __future__ import annotations
@@ -16,17 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from results import environment, update_section
+from results import RESULTS, commit, environment, update_section
 from sessiond.store import embedded_host
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DEFAULT_ROUNDS: Final = 200
-COMMAND: Final = ("-m", "pytest", "tests/faults", "-m", "soak", "-s")
+MADE: Final = commit()
+"""Ahead of the run: it is what the run is of."""
+COMMAND: Final = ("-m", "pytest", "-m", "soak", "-s")
+TESTS: Final = "tests/faults"
 
 _LINE: Final = re.compile(
     # The helper `rounds` of tests/conftest.py prints ahead of it, on the same line.
     r"(?:^|\brounds: \d+ )(?P<name>[^:]+): rounds=(?P<rounds>\d+) calls=(?P<calls>\d+)"
     r" violations=(?P<violations>\d+) seconds=(?P<seconds>[\d.]+)\s*$"
+)
+_RECORDED: Final = re.compile(
+    r"^\| ([a-z_ ]+) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \| ([0-9a-f]+(?:-dirty)?) \|$"
 )
 _PASSED: Final = re.compile(r"^=+ .*\b(?P<passed>\d+) passed.* in [\d.]+s")
 
@@ -40,6 +46,7 @@ class Row:
     calls: int
     violations: int
     seconds: float
+    commit: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,7 @@ def main() -> None:
         accept(run, rounds)
     except UnfitError as error:
         sys.exit(f"record_soak: not recorded: {error}")
-    update_section("Soak", report(run, rounds, about))
+    update_section("Soak", report(run, about))
     print("recorded in bench/RESULTS.md")
 
 
@@ -74,7 +81,7 @@ def soak(rounds: int) -> Run:
     rows: list[Row] = []
     passed = 0
     with subprocess.Popen(
-        [sys.executable, *COMMAND],
+        [sys.executable, *COMMAND, *(sys.argv[1:] or [TESTS])],
         cwd=ROOT,
         env=os.environ | {"ROUNDS": str(rounds)},
         stdout=subprocess.PIPE,
@@ -101,6 +108,7 @@ def parsed(line: str) -> Row | None:
         int(found["calls"]),
         int(found["violations"]),
         float(found["seconds"]),
+        MADE,
     )
 
 
@@ -123,24 +131,42 @@ def accept(run: Run, rounds: int) -> None:
             raise UnfitError(f"{row.name} had {row.violations} violations")
 
 
-def report(run: Run, rounds: int, about: list[str]) -> str:
-    """The section's text."""
-    minutes = sum(row.seconds for row in run.rows) / 60
+def report(run: Run, about: list[str]) -> str:
+    """The section's text: the rows of this run, and those of other tests that stand there."""
+    rows = {row.name: row for row in recorded()} | {row.name: row for row in run.rows}
     lines = [
         "Races and lost replies over a real `sessiond` and engine: no violation in any round.",
         "",
         *about,
-        f"- {rounds} rounds of each test, {minutes:.0f} min in all",
         "",
-        "| test | rounds | calls | violations | duration, s |",
-        "|---|---:|---:|---:|---:|",
+        "| test | rounds | calls | violations | duration, s | commit |",
+        "|---|---:|---:|---:|---:|---|",
     ]
     lines += [
         f"| {row.name.replace('_', ' ')} | {row.rounds} | {row.calls} | {row.violations}"
-        f" | {row.seconds:.1f} |"
-        for row in run.rows
+        f" | {row.seconds:.1f} | {row.commit} |"
+        for row in rows.values()
     ]
     return "\n".join(lines)
+
+
+def recorded() -> list[Row]:
+    """The rows that stand in the section."""
+    found = []
+    for line in RESULTS.read_text().splitlines() if RESULTS.exists() else ():
+        if match := _RECORDED.match(line):
+            name, rounds, calls, violations, seconds, made = match.groups()
+            found.append(
+                Row(
+                    name.replace(" ", "_"),
+                    int(rounds),
+                    int(calls),
+                    int(violations),
+                    float(seconds),
+                    made,
+                )
+            )
+    return found
 
 
 def engine() -> str:

@@ -29,8 +29,8 @@ def token_source(
     if token is not None and token_file is not None:
         raise TypeError("give a token or a token_file, not both")
     if token is None and token_file is None:
-        token = environ.get("SESSIONSTORE_TOKEN")
-        token_file = environ.get("SESSIONSTORE_TOKEN_FILE")
+        token = environ.get("SESSIONSTORE_TOKEN") or None
+        token_file = environ.get("SESSIONSTORE_TOKEN_FILE") or None
     if callable(token):
         return token
     if token is not None:

@@ -73,7 +73,11 @@ class SessionServer:
         started: Future[None] = Future()
         self._spawn(self._redis.serve_forever)
         self._spawn(lambda: asyncio.run(self._serve(started)))
-        started.result(timeout=_START_TIMEOUT_S)
+        try:
+            started.result(timeout=_START_TIMEOUT_S)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -110,7 +114,15 @@ class SessionServer:
                 }
             )
             async with App(settings) as app:
-                await app.ready.wait()
+                waiting = [
+                    asyncio.ensure_future(awaitable)
+                    for awaitable in (app.ready.wait(), app.failed(), self._stop.wait())
+                ]
+                done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in pending:
+                    task.cancel()
+                for task in done:
+                    task.result()
                 self.address = app.address
                 token_file = devmode.write_token(settings, key_lifetimes(settings))
                 self.token = token_file.read_text().strip()

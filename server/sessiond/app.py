@@ -24,7 +24,7 @@ from sessiond.rpc.interceptors.errors import ErrorBoundary
 from sessiond.rpc.interceptors.overload import OverloadGuard
 from sessiond.rpc.interceptors.request_log import RequestLog
 from sessiond.rpc.methods import ROLES, SESSION_SERVICE
-from sessiond.rpc.server import Transport, add_service, drain, listening_server
+from sessiond.rpc.server import Transport, add_service, listening_server
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.issuing import Issuer
 from sessiond.service.lifecycle import Lifecycle
@@ -133,7 +133,6 @@ class App:
         )
         sessions = self._sessions(store, ring, access_tokens, refresh_tokens)
         server, port = listening_server(self._transport())
-        guard = OverloadGuard(settings.max_in_flight)
         add_service(
             server,
             session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
@@ -144,7 +143,7 @@ class App:
             (
                 RequestLog(ring.pseudonym),
                 ErrorBoundary(),
-                guard,
+                OverloadGuard(settings.max_in_flight),
                 Deadline(settings.max_call_time.total_seconds()),
                 Credentials(ServiceTokens(ring, leeway_s=LEEWAY_S), callers),
             ),
@@ -156,7 +155,7 @@ class App:
             reflection.enable_server_reflection(names, server)
         await server.start()
         drain_s = settings.drain_time.total_seconds()
-        self._stack.push_async_callback(drain, server, guard, drain_s)
+        self._stack.push_async_callback(server.stop, drain_s)
         self._stack.push_async_callback(health.stop)
         self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
 

@@ -159,7 +159,7 @@ class EtagMismatchError(SessionStoreError):
 
 
 class StoreUnavailableError(SessionStoreError):
-    """Redis is out of reach, or the server stops; the call may or may not have taken effect."""
+    """Redis is out of reach or not ready; the call may or may not have taken effect."""
 
     reason = Reason.STORE_UNAVAILABLE
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 import socket
 import uuid
@@ -20,10 +18,8 @@ from sessiond.domain.callers import Role
 from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, compose
 from sessiond.rpc.errors import REQUEST_ID_KEY
-from sessiond.rpc.interceptors.overload import OverloadGuard
 from sessiond.rpc.malformed import parse
 
-_LAST_REPLIES_S: Final = 0.5
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 
 
@@ -108,16 +104,6 @@ def add_service(
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service.full_name, handlers),)
     )
-
-
-async def drain(server: grpc.aio.Server, guard: OverloadGuard, drain_s: float) -> None:
-    """Take no new call, let those in flight finish for up to `drain_s` seconds, and stop."""
-    guard.close()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(drain_s):
-            await guard.idle()
-    # What is left are replies on their way out, and health watches, which never end.
-    await server.stop(min(drain_s, _LAST_REPLIES_S))
 
 
 def _serialize(reply: Message) -> bytes:

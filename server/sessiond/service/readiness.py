@@ -53,6 +53,7 @@ class Readiness:
         self._checked = checked
         self._admitted = False
         self._was_admitted = False
+        self._emptied = False
         self._reported: set[str] = set()
         self._log = structlog.get_logger("sessiond.store")
         self.ready = False
@@ -82,9 +83,10 @@ class Readiness:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 skew = await clock_skew_s(self._pipeline)
-                if self._admitted and not await self._store.is_registered():
-                    self._log.error("store_emptied")
-                    self._admitted = False
+                if self._was_admitted and not await self._store.is_registered():
+                    if not self._emptied:
+                        self._log.error("store_emptied")
+                    self._emptied, self._admitted = True, False
                 if not self._admitted:
                     await self._admit()
         except StartupError as error:
@@ -116,3 +118,4 @@ class Readiness:
                     self._reported.add(finding)
         await self._store.register(self._profiles, complete=not self._was_admitted)
         self._admitted = self._was_admitted = True
+        self._emptied = False

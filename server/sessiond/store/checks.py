@@ -94,7 +94,7 @@ async def _check_encoding(pipeline: TickPipeline, keyspace: Keyspace, findings: 
     except StoreFullError:
         findings.warnings.append("the memory is full: memory per session unchecked")
         return
-    if encoding not in (b"listpack", b"ziplist"):
+    if encoding not in (b"listpack", b"ziplist", None):  # None: another server has just removed it
         findings.warnings.append(
             "sessions with a long user agent take more than twice the memory that they need; set"
             f" hash-max-listpack-value to {_LONGEST_FIELD}"
