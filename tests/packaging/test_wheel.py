@@ -55,7 +55,8 @@ def serving(python: Path, folder: Path) -> Iterator[str]:
         yield printed
     finally:
         server.terminate()
-        assert server.wait(timeout=30) == 0
+        server.communicate(timeout=30)
+        assert server.returncode == 0
 
 
 def test_the_wheel_ships_two_packages_and_the_scripts(wheel: Path) -> None:
