@@ -32,7 +32,7 @@ _LINE: Final = re.compile(
     r" violations=(?P<violations>\d+) seconds=(?P<seconds>[\d.]+)\s*$"
 )
 _RECORDED: Final = re.compile(
-    r"^\| ([a-z_ ]+) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \| ([0-9a-f]+(?:-dirty)?) \|$"
+    r"^\| ([^|]+?) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \| ([0-9a-f]+(?:-dirty)?) \|$"
 )
 _PASSED: Final = re.compile(r"^=+ .*\b(?P<passed>\d+) passed.* in [\d.]+s")
 
