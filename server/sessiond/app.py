@@ -35,10 +35,11 @@ from sessiond.service.revocation import Revoker
 from sessiond.service.sessions import Sessions
 from sessiond.service.validation import Validator
 from sessiond.settings import Settings, milliseconds
-from sessiond.store.connect import EMBEDDED, FAKE, open_link, redacted, scheme_of
+from sessiond.store import connect
+from sessiond.store.connect import EMBEDDED, FAKE, redacted, scheme_of
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.link import Link, LinkLimits
+from sessiond.store.link import LinkLimits, OpenLink
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.scripts import Store
@@ -72,15 +73,15 @@ class App:
         self,
         settings: Settings,
         *,
-        open_link: Callable[..., Link] = open_link,
-        servicer: Callable[..., object] = SessionServicer,
+        open_link: OpenLink = connect.open_link,
+        servicer: type[SessionServicer] = SessionServicer,
     ) -> None:
         """Set what is served.
 
         Args:
             settings: of this server.
-            open_link: how the store is reached, as `connect.open_link`.
-            servicer: what answers the RPCs, as `SessionServicer`.
+            open_link: how the store is reached.
+            servicer: what answers the RPCs.
         """
         self.settings = settings
         self._open_link = open_link
@@ -225,7 +226,7 @@ class App:
             in_flight=settings.store_max_in_flight,
         )
         ca_file = str(settings.store_ca_file) if settings.store_ca_file else None
-        runner = ScriptRunner(self._open_link(url, limits, ca_file=ca_file))
+        runner = ScriptRunner(self._open_link(url, limits, ca_file))
         self._stack.push_async_callback(runner.close)
         keyspace = Keyspace(settings.key_prefix)
         ends = EndPolicy(

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from sessiond.domain.errors import StartupError
+from sessiond.domain.limits import MAX_BATCH
 from sessiond.domain.profile import DEFAULT_PROFILE, AtCap, Profile
 
 ENV_PREFIX: Final = "SESSIOND_"
@@ -119,7 +120,7 @@ class Settings(BaseSettings):
     )
     store_max_in_flight: int = Field(
         default=10_000,
-        ge=1,
+        ge=MAX_BATCH,
         le=1_000_000,
         description="Commands that wait for the store; more are refused at once.",
     )

@@ -148,7 +148,7 @@ def test_a_page_has_200_sessions_at_most(api: Api, user: str) -> None:
 
 
 def test_a_forged_page_token_cannot_fail_the_calls_of_others(api: Api, user: str) -> None:
-    """Text that UTF-8 cannot hold would break the pipeline that it shares with others."""
+    """Text that UTF-8 cannot hold would break the connection that it shares with others."""
     parts = [_scope(user, ALL_STATES), "live", 1, "\ud800"]
     token = urlsafe_b64encode(json.dumps(parts).encode()).decode()
     made = api.create(user).session.session_id

@@ -42,14 +42,14 @@ class Counting:
     """Makes connections, and counts them and what is written to them."""
 
     def __init__(self, url: str) -> None:
-        self._pool = connections(url, LinkLimits())
+        self._make = connections(url, LinkLimits())
         self.made = 0
         self.writes = 0
         self.refusal: Exception | None = None
 
     def __call__(self) -> AbstractConnection:
         self.made += 1
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        connection = self._make()
         send = connection.send_packed_command
 
         async def counted(command: Any, check_health: bool = True) -> None:

@@ -17,11 +17,11 @@ SESSION_ID_BYTES: Final = 18
 SESSION_ID_LENGTH: Final = 24
 
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
-"""Of 18 bytes, which fill their 24 characters: there is one text for each value."""
+"""24 characters hold exactly 18 bytes, so each value has one text."""
 _PARTITION_OF_START: Final = {
     urlsafe_b64encode(bytes((partition, second))).decode()[:2]: partition
     for partition in range(PARTITIONS)
-    for second in range(256)
+    for second in range(0, 256, 16)
 }
 """By the first two characters: the partition's eight bits, and four of the next."""
 

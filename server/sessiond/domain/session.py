@@ -48,6 +48,11 @@ class Cut(IntFlag):
     DEVICE_NAME = 4
     FINGERPRINT = 8
 
+    @property
+    def field(self) -> str:
+        """The field of Client that one mark is about."""
+        return str(self.name).lower()
+
 
 NOTHING_CUT: Final = Cut(0)
 
@@ -99,7 +104,7 @@ class Session:
     audience: tuple[str, ...] = ()
     client: Client = field(default_factory=Client)
     attributes: Mapping[str, str] = field(default_factory=dict)
-    authentication: Authentication = field(default_factory=Authentication)
+    authentication: Authentication = NOT_TOLD
     end_reason: EndReason = EndReason.NONE
     end_ms: int = 0
     ended_by: str = ""

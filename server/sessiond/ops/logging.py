@@ -18,6 +18,9 @@ _LEVELS: Final = {
     "error": logging.ERROR,
 }
 
+_NOT_INTO_OBJECTS: Final = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+"""What an object shows of itself is for its repr to say."""
+
 
 def _on_one_line(
     _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
@@ -32,10 +35,10 @@ def _on_one_line(
 def _json(event: structlog.typing.EventDict, **options: Any) -> str:
     """ASCII, as json.dumps gives it: some readers of logs end lines at more than LF."""
     with suppress(orjson.JSONEncodeError):
-        line = orjson.dumps(event, **options)
+        line = orjson.dumps(event, option=_NOT_INTO_OBJECTS, **options)
         if line.isascii():
             return line.decode()
-    return json.dumps(event, **options)
+    return json.dumps(event, separators=(",", ":"), **options)
 
 
 def configure(level: str, form: str) -> None:

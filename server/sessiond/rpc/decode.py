@@ -23,6 +23,15 @@ _KINDS: Final = {
     "session_id": CredentialKind.SESSION_ID,
     "refresh_token": CredentialKind.REFRESH_TOKEN,
 }
+_CUTTABLE: Final = tuple(
+    (mark, mark.field, most)
+    for mark, most in (
+        (Cut.USER_AGENT, limits.MAX_USER_AGENT),
+        (Cut.IP_ADDRESS, limits.MAX_IP_ADDRESS),
+        (Cut.DEVICE_NAME, limits.MAX_DEVICE_NAME),
+        (Cut.FINGERPRINT, limits.MAX_FINGERPRINT),
+    )
+)
 _REVOKE_REASONS: Final = {
     EndReason.NONE,
     EndReason.LOGOUT,
@@ -35,12 +44,7 @@ def client(message: session_pb2.Client, rules: Rules) -> Client:
     """A client's details, cut to their limits; only its device id can be refused."""
     cut = Cut(0)
     kept: dict[str, str] = {}
-    for field, most, mark in (
-        ("user_agent", limits.MAX_USER_AGENT, Cut.USER_AGENT),
-        ("ip_address", limits.MAX_IP_ADDRESS, Cut.IP_ADDRESS),
-        ("device_name", limits.MAX_DEVICE_NAME, Cut.DEVICE_NAME),
-        ("fingerprint", limits.MAX_FINGERPRINT, Cut.FINGERPRINT),
-    ):
+    for mark, field, most in _CUTTABLE:
         value: str = getattr(message, field)
         raw = value.encode()
         if len(raw) > most:

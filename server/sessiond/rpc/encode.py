@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from sessiond.domain import session as domain
-from sessiond.domain.session import Cut
 from sessiond.service.issuing import Tokens
 from sessiond.service.validation import Validation
 from sessionstore.v1 import session_pb2, session_service_pb2
-
-_CUT_FIELDS: Final = (
-    (Cut.USER_AGENT, "user_agent"),
-    (Cut.IP_ADDRESS, "ip_address"),
-    (Cut.DEVICE_NAME, "device_name"),
-    (Cut.FINGERPRINT, "fingerprint"),
-)
 
 
 def timestamp(ms: int) -> Timestamp | None:
     """A time in milliseconds as a Timestamp; None for 0, which stands for "never"."""
     if not ms:
         return None
-    return Timestamp(seconds=ms // 1000, nanos=ms % 1000 * 1_000_000)
+    message = Timestamp()
+    _fill_time(message, ms)
+    return message
 
 
 def session(value: domain.Session) -> session_pb2.Session:
@@ -45,13 +38,11 @@ def _fill(message: session_pb2.Session, value: domain.Session) -> None:
     _fill_client(message.client, value.client)
     if value.attributes:
         message.attributes.update(value.attributes)
-    if value.authentication is not domain.NOT_TOLD:
+    if value.authentication != domain.NOT_TOLD:
         _fill_authentication(message.authentication, value.authentication)
     if value.audience:
         message.audience.extend(value.audience)
-    created = message.create_time
-    created.seconds, micros = divmod(value.create_us, 1_000_000)
-    created.nanos = micros * 1000
+    _fill_time(message.create_time, value.create_ms, value.create_us % 1000)
     _fill_time(message.expire_time, value.expire_ms)
     _fill_time(message.absolute_expire_time, value.absolute_expire_ms)
     _fill_time(message.refresh_time, value.refresh_ms)
@@ -62,9 +53,9 @@ def _fill(message: session_pb2.Session, value: domain.Session) -> None:
         _fill_time(message.end_time, value.end_ms)
 
 
-def _fill_time(message: Timestamp, ms: int) -> None:
+def _fill_time(message: Timestamp, ms: int, us: int = 0) -> None:
     message.seconds, rest = divmod(ms, 1000)
-    message.nanos = rest * 1_000_000
+    message.nanos = rest * 1_000_000 + us * 1000
 
 
 def _fill_client(message: session_pb2.Client, value: domain.Client) -> None:
@@ -74,7 +65,7 @@ def _fill_client(message: session_pb2.Client, value: domain.Client) -> None:
     message.device_name = value.device_name
     message.fingerprint = value.fingerprint
     if value.cut:
-        message.cut_fields.extend(name for mark, name in _CUT_FIELDS if mark in value.cut)
+        message.cut_fields.extend(mark.field for mark in value.cut)
 
 
 def _fill_authentication(message: session_pb2.Authentication, value: domain.Authentication) -> None:

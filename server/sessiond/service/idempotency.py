@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from base64 import urlsafe_b64encode
@@ -19,7 +20,7 @@ def _hash(value: Any, size: int) -> str:
 
 def _members(value: Any) -> dict[str, Any]:
     """A dataclass as JSON has it; dataclasses.asdict would copy all that it holds."""
-    return {field: getattr(value, field) for field in value.__dataclass_fields__}
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def request(

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import structlog
-from redis.exceptions import RedisError
 
-from sessiond.domain.errors import SessionStoreError, StartupError
+from sessiond.domain.errors import OverloadedError, SessionStoreError, StartupError
 from sessiond.domain.profile import Profile
 from sessiond.store.checks import MAX_SKEW_S, check_engine, clock_skew_s
 from sessiond.store.keyspace import Keyspace
@@ -93,18 +92,22 @@ class Readiness:
             if not self._was_admitted:
                 raise
             return str(error)
-        except SessionStoreError as error:
-            self._admitted = False
-            return error.message
-        except RedisError as error:
-            self._admitted = False
-            return f"the store refuses a command: {type(error).__name__}"
-        except TimeoutError:
-            self._admitted = False
-            return "the store does not answer"
+        except Exception as error:  # noqa: BLE001  whatever it is, the store cannot be used
+            return self._hindrance(error)
         if abs(skew) > MAX_SKEW_S:
             return f"this machine's clock is over {MAX_SKEW_S:g} s off the store's"
         return ""
+
+    def _hindrance(self, error: Exception) -> str:
+        """What an error says of the store."""
+        if isinstance(error, OverloadedError) and self._admitted:
+            return ""  # it answers others: what it was before, it still is
+        self._admitted = False
+        if isinstance(error, SessionStoreError):
+            return error.message
+        if isinstance(error, TimeoutError):
+            return "the store does not answer"
+        return f"the store refuses a command: {type(error).__name__}"
 
     async def _admit(self) -> None:
         """Look at the store's settings, and agree with it."""

@@ -1,9 +1,9 @@
-"""What the engine and the way to it can say against a command, as the errors that callers know."""
+"""What the engine and the way to it can say against a command, as errors of the domain."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple
 
 from redis import exceptions as redis_errors
 
@@ -14,20 +14,27 @@ class ConnectionLostError(StoreUnavailableError):
     """The connection broke: whether the command took effect is not known, and soon will be."""
 
 
-_Kinds: TypeAlias = tuple[type[Exception], ...]
+class _Translation(NamedTuple):
+    """An error by its type, or by how its text begins."""
 
-_TRANSLATIONS: Final[tuple[tuple[_Kinds, tuple[str, ...], Callable[[], Exception]], ...]] = (
-    (
+    types: tuple[type[Exception], ...]
+    beginnings: tuple[str, ...]
+    make: Callable[[], Exception]
+
+
+_REFUSED: Final = "the store refuses this server's credentials"
+_TRANSLATIONS: Final = (
+    _Translation(
         (redis_errors.OutOfMemoryError,),
         ("OOM ",),
         lambda: StoreFullError("the store is at its memory limit"),
     ),
-    (
+    _Translation(
         (redis_errors.AuthenticationError,),
         (),
-        lambda: StoreUnavailableError("the store refuses this server's credentials"),
+        lambda: StoreUnavailableError(_REFUSED),
     ),
-    (
+    _Translation(
         (
             redis_errors.BusyLoadingError,
             redis_errors.ClusterDownError,
@@ -37,36 +44,38 @@ _TRANSLATIONS: Final[tuple[tuple[_Kinds, tuple[str, ...], Callable[[], Exception
         ("BUSY ", "MISCONF ", "NOREPLICAS ", "UNKILLABLE "),
         lambda: StoreUnavailableError("the store cannot serve now"),
     ),
-    # A hung engine is not asked again: its callers learn of it, and it gets no further load.
-    (
+    # A hung engine is not asked again: who waits learns of it, and it gets no further load.
+    _Translation(
         (redis_errors.TimeoutError, TimeoutError),
         (),
         lambda: StoreUnavailableError("the store does not answer"),
     ),
-    (
+    _Translation(
         (redis_errors.ConnectionError, redis_errors.InvalidResponse, OSError),
         (),
         lambda: ConnectionLostError("the connection to the store broke"),
     ),
 )
-
-
-def lost(error: Exception) -> Exception:
-    """The error of a call that a connection owes a reply when it breaks, for whatever reason.
-
-    uvloop, for one, raises RuntimeError when what is written to was closed meanwhile.
-    """
-    ours = translated(error)
-    if ours is error:
-        ours = ConnectionLostError("the connection to the store broke")
-        ours.__cause__ = error
-    return ours
+_AT_THE_DOOR: Final = _Translation(
+    (redis_errors.ResponseError,), (), lambda: StoreUnavailableError(_REFUSED)
+)
+# uvloop, for one, raises RuntimeError when what is written to was closed meanwhile.
+_WHATEVER: Final = _Translation((Exception,), (), _TRANSLATIONS[-1].make)
 
 
 def translated(error: Exception) -> Exception:
-    """The error that a caller gets: one of ours, or `error` itself where it is none of these."""
-    for kinds, prefixes, make in _TRANSLATIONS:
-        if isinstance(error, kinds) or (prefixes and str(error).startswith(prefixes)):
+    """The error of a command that was answered with `error`: itself, if we have none for it."""
+    return _first(error, _TRANSLATIONS)
+
+
+def lost(error: Exception) -> Exception:
+    """The error of a command that was owed a reply when its connection ended with `error`."""
+    return _first(error, (*_TRANSLATIONS, _AT_THE_DOOR, _WHATEVER))
+
+
+def _first(error: Exception, translations: tuple[_Translation, ...]) -> Exception:
+    for types, beginnings, make in translations:
+        if isinstance(error, types) or (beginnings and str(error).startswith(beginnings)):
             ours = make()
             ours.__cause__ = error
             return ours

@@ -22,13 +22,13 @@ ATTRIBUTE: Final = "."
 """An attribute's field is this and its key: a partial update touches only what it names."""
 
 _CLIENT_FIELDS: Final = (
-    ("a", "user_agent", Cut.USER_AGENT),
-    ("o", "ip_address", Cut.IP_ADDRESS),
-    ("n", "device_name", Cut.DEVICE_NAME),
-    ("f", "fingerprint", Cut.FINGERPRINT),
+    ("a", Cut.USER_AGENT),
+    ("o", Cut.IP_ADDRESS),
+    ("n", Cut.DEVICE_NAME),
+    ("f", Cut.FINGERPRINT),
 )
-_CLIENT_TEXTS: Final = tuple((name.encode(), attribute) for name, attribute, _ in _CLIENT_FIELDS)
-_CUTS: Final = {name: mark for name, _, mark in _CLIENT_FIELDS}
+_CLIENT_TEXTS: Final = tuple((name.encode(), mark.field) for name, mark in _CLIENT_FIELDS)
+_CUTS: Final = dict(_CLIENT_FIELDS)
 _ATTRIBUTE: Final = ord(ATTRIBUTE)
 
 
@@ -36,8 +36,8 @@ def client_details(client: Client) -> tuple[str, list[str]]:
     """The fields that were cut, as a string of names, and field and value pairs of those given."""
     pairs: list[str] = []
     cut = ""
-    for name, attribute, mark in _CLIENT_FIELDS:
-        value: str = getattr(client, attribute)
+    for name, mark in _CLIENT_FIELDS:
+        value: str = getattr(client, mark.field)
         if value:
             pairs += (name, value)
             if mark in client.cut:
@@ -112,7 +112,8 @@ def _decode_client(fields: Mapping[bytes, bytes]) -> Client:
     get = fields.get
     cut = NOTHING_CUT
     for name in get(b"t", b"").decode():
-        cut |= _CUTS[name] if name.encode() in fields else NOTHING_CUT
+        if name.encode() in fields:
+            cut |= _CUTS.get(name, NOTHING_CUT)
     details = {attribute: get(name, b"").decode() for name, attribute in _CLIENT_TEXTS}
     return Client(device_id=get(b"d", b"").decode(), cut=cut, **details)
 

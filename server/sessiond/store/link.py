@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -11,7 +11,7 @@ Argument: TypeAlias = str | int | bytes
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:
-    """What is asked of a store before it counts as out of reach."""
+    """How long a store is waited for, and by how many commands."""
 
     connect_s: float = 1.0
     """Seconds that connecting may take."""
@@ -28,8 +28,10 @@ class Link(Protocol):
         """The raw reply to a command that is sent once.
 
         Raises:
-            ConnectionLostError: the connection broke; the command may have taken effect.
-            StoreUnavailableError: no answer in time, or the engine cannot serve now.
+            ConnectionLostError: the connection broke; the command may have taken effect, or may
+                yet: what was written may still be read by an engine that was busy or stopped.
+            StoreUnavailableError: no answer in time, which leaves as much open, or the engine
+                cannot serve now.
             StoreFullError: the engine is at maxmemory and refused the command whole.
             OverloadedError: too many commands are in flight; this one was not sent.
             ResponseError: the engine refused the command for another reason.
@@ -39,3 +41,7 @@ class Link(Protocol):
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         ...
+
+
+OpenLink: TypeAlias = Callable[[str, LinkLimits, str | None], Link]
+"""Opens a link to a store URL; the PEM file, if any, is what a rediss:// server is verified by."""

@@ -8,7 +8,6 @@ connects, encrypts, authenticates and parses.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,13 +16,17 @@ from typing import Any, Final, NamedTuple
 import structlog
 from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import InvalidResponse, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    BusyLoadingError,
+    InvalidResponse,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
-from sessiond.domain.errors import OverloadedError, SessionStoreError
+from sessiond.domain.errors import OverloadedError, SessionStoreError, StoreUnavailableError
 from sessiond.store.engine_errors import lost, translated
 from sessiond.store.link import Argument, LinkLimits
-
-log = structlog.get_logger("sessiond.store")
 
 
 class _Call(NamedTuple):
@@ -36,8 +39,8 @@ class Multiplexer:
     """A link to one node. Not thread-safe: it belongs to one event loop.
 
     It connects at the first command. When the connection breaks, what waits for a reply fails at
-    once, and the next command connects again. A caller that goes away takes nothing back: its reply
-    is still read, and dropped.
+    once, and the next command connects again. Who goes away takes nothing back: the reply is still
+    read, and dropped.
     """
 
     def __init__(
@@ -52,18 +55,22 @@ class Multiplexer:
         self._heard = 0.0
         """When the latest reply came."""
         self._line: asyncio.Task[None] | None = None
+        self._closed = False
+        self._problem = ""
+        self._log = structlog.get_logger("sessiond.store")
 
     def send(self, *command: Argument) -> asyncio.Future[Any]:
         """Send a command; see `Link.send`."""
+        if self._closed:
+            return _failed(StoreUnavailableError("the connection to the store was closed"))
         if len(self._calls) >= self._limits.in_flight:
-            refused = asyncio.get_running_loop().create_future()
-            refused.set_exception(OverloadedError("too many commands wait for the store"))
-            return refused
+            return _failed(OverloadedError("too many commands wait for the store"))
         # hiredis declares a tuple of one; any number is packed.
         return self._enqueue(pack_command(command))  # type: ignore[arg-type]
 
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
+        self._closed = True
         if self._calls:
             with suppress(SessionStoreError, RedisError):
                 await self._enqueue(pack_command(("PING",)))  # answered after all before it
@@ -83,26 +90,44 @@ class Multiplexer:
 
     async def _hold_line(self) -> None:
         """Serve over one connection until it breaks, then fail what it owes."""
-        connection = self._make_connection()
+        connection: AbstractConnection | None = None
+        connected = False
         problem: Exception = ConnectionError("the connection was closed")
         try:
             async with asyncio.TaskGroup() as line:
                 line.create_task(self._watch())
+                connection = self._make_connection()
                 async with asyncio.timeout(self._limits.connect_s):
                     await connection.connect()  # type: ignore[no-untyped-call]
+                connected = True
                 line.create_task(self._write(connection))
                 await self._read(connection)
         except* Exception as problems:  # noqa: BLE001  whatever it was, every caller learns of it
             problem = problems.exceptions[0]
         finally:
-            calls, self._calls = self._calls, deque()
-            self._unsent.clear()
             self._line = None
-            if calls:
-                log.warning("connection_lost", error=type(problem).__name__, unanswered=len(calls))
-            for call in calls:
-                _fail(call, lost(problem))
-            await connection.disconnect(nowait=True)
+            self._give_up(problem, keep_unsent=connected and not self._closed)
+            if connection:
+                await connection.disconnect(nowait=True)
+
+    def _give_up(self, problem: Exception, *, keep_unsent: bool) -> None:
+        """Fail what waits for a reply; what was never written may go over the next connection."""
+        self._tell(problem)
+        kept = len(self._unsent) if keep_unsent else 0
+        owed = [self._calls.popleft() for _ in range(len(self._calls) - kept)]
+        if kept:
+            self._line = asyncio.get_running_loop().create_task(self._hold_line())
+        else:
+            self._unsent.clear()
+        for call in owed:
+            _fail(call, lost(problem))
+
+    def _tell(self, problem: Exception) -> None:
+        """Log why a connection ended, once for as long as it is the same."""
+        what = f"{type(problem).__name__}: {problem}"
+        if self._calls and what != self._problem:
+            self._log.warning("connection_lost", problem=what, unanswered=len(self._calls))
+            self._problem = what
 
     async def _watch(self) -> None:
         """Raise TimeoutError once the engine owes replies and has been silent for too long.
@@ -134,21 +159,34 @@ class Multiplexer:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
-            except ReadOnlyError:
-                raise  # no longer the primary: the next connection may find the one that is
+                # Without a timeout: redis-py answers one with None, also one of the socket's own.
+                reply = await connection.read_response(disconnect_on_error=False)
+            except (BusyLoadingError, ReadOnlyError) as error:
+                # Not the primary, or not yet: the next connection may find one that is.
+                _fail(self._next_call(), translated(error))
+                raise ConnectionError("the engine cannot serve") from error
             except ResponseError as error:
-                reply = error
-            if len(self._calls) <= len(self._unsent):
-                raise InvalidResponse("a reply to no command")
-            call = self._calls.popleft()
+                _fail(self._next_call(), translated(error))
+            else:
+                call = self._next_call()
+                if not call.reply.done():
+                    call.reply.set_result(reply)
             self._heard = loop.time()
-            if isinstance(reply, ResponseError):
-                _fail(call, translated(reply))
-            elif not call.reply.done():
-                call.reply.set_result(reply)
+            self._problem = ""
+
+    def _next_call(self) -> _Call:
+        """The call that a reply belongs to."""
+        if len(self._calls) <= len(self._unsent):
+            raise InvalidResponse("a reply to no command")
+        return self._calls.popleft()
 
 
 def _fail(call: _Call, error: Exception) -> None:
     if not call.reply.done():
         call.reply.set_exception(error)
+
+
+def _failed(error: Exception) -> asyncio.Future[Any]:
+    reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    reply.set_exception(error)
+    return reply

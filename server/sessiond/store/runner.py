@@ -14,7 +14,8 @@ from sessiond.store.link import Argument, Link
 from sessiond.store.loader import Script
 
 _RETRY_DELAYS_S: Final = (0.0, 0.05)
-_SAFE_TO_REPEAT: Final = (NoScriptError, ConnectionLostError)
+_RUN_AGAIN: Final = (ConnectionLostError, NoScriptError, NoPermissionError)
+"""By itself a run repeats what it may, and says what it may not."""
 
 
 class ScriptRunner:
@@ -22,6 +23,7 @@ class ScriptRunner:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._loading: dict[str, asyncio.Future[Any]] = {}
 
     async def run(
         self, script: Script, base: str, arguments: Sequence[Argument], *, idempotent: bool
@@ -47,9 +49,11 @@ class ScriptRunner:
         """
         sent = (self._link.send("EVALSHA", script.sha, 1, base, *rest) for base, rest in calls)
         replies = await asyncio.gather(*sent, return_exceptions=True)
-        lost = [i for i, reply in enumerate(replies) if isinstance(reply, _SAFE_TO_REPEAT)]
-        again = (self.run(script, *calls[i], idempotent=True) for i in lost)
-        for i, reply in zip(lost, await asyncio.gather(*again), strict=True):
+        failed = [i for i, reply in enumerate(replies) if isinstance(reply, _RUN_AGAIN)]
+        runs = (self.run(script, *calls[i], idempotent=True) for i in failed)
+        for i, reply in zip(
+            failed, await asyncio.gather(*runs, return_exceptions=True), strict=True
+        ):
             replies[i] = reply
         for reply in replies:
             if isinstance(reply, BaseException):
@@ -69,6 +73,18 @@ class ScriptRunner:
             try:
                 return await self._link.send("EVALSHA", script.sha, 1, base, *arguments)
             except NoScriptError:
-                return await self._link.send("EVAL", script.source, 1, base, *arguments)
+                await self._load(script)
+                return await self._link.send("EVALSHA", script.sha, 1, base, *arguments)
         except NoPermissionError:
             raise StoreUnavailableError("the store refuses this server's credentials") from None
+        except NoScriptError:
+            raise StoreUnavailableError("the store forgets scripts") from None
+
+    async def _load(self, script: Script) -> None:
+        """Give the engine a script, once for all who miss it at the same time."""
+        loading = self._loading.get(script.sha)
+        if loading is None:
+            loading = asyncio.ensure_future(self._link.send("SCRIPT", "LOAD", script.source))
+            self._loading[script.sha] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(script.sha, None))
+        await asyncio.shield(loading)
