@@ -8,8 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sessiond.store.link import LinkLimits
+from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.scripts import Store
 from tests.engines import Engine
+from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store
 from tests.store.kit import PROFILES
 
@@ -47,3 +50,12 @@ def store(opened: tuple[Store, Inside]) -> Store:
 def inside(opened: tuple[Store, Inside]) -> Inside:
     """What is behind the store."""
     return opened[1]
+
+
+@pytest.fixture
+async def counting(engine: Engine) -> AsyncIterator[tuple[Multiplexer, Counting]]:
+    """A link over connections that count."""
+    made = Counting(engine.url)
+    link = Multiplexer(made, LinkLimits())
+    yield link, made
+    await link.close()

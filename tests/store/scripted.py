@@ -21,14 +21,27 @@ class Scripted:
 
     answer: Answer
     """The bytes that a command is answered with: none, one reply, or what a test likes."""
+    handshake: bytes = OK
+    """What CLIENT SETNAME and SETINFO are answered with."""
     url: str = ""
     asked: list[list[bytes]] = field(default_factory=list)
     connections: list[asyncio.StreamWriter] = field(default_factory=list)
     handlers: list[asyncio.Task[None]] = field(default_factory=list)
+    _coming: asyncio.Event = field(default_factory=asyncio.Event)
 
     def say(self, data: bytes) -> None:
         """Write to the latest connection, asked or not."""
         self.connections[-1].write(data)
+
+    async def until_asked(self, number: int) -> None:
+        """Wait for so many commands."""
+        while len(self.asked) < number:
+            self._coming.clear()
+            await self._coming.wait()
+
+    async def until_left(self) -> None:
+        """Wait until the latest connection was ended by the other side."""
+        await asyncio.wait([self.handlers[-1]])
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection to its end."""
@@ -42,17 +55,18 @@ class Scripted:
                 commands.feed(chunk)
                 while command := commands.gets():
                     if command[0] == b"CLIENT":
-                        writer.write(OK)
+                        writer.write(self.handshake)
                     else:
                         self.asked.append(command)
+                        self._coming.set()
                         writer.write(self.answer(command))
         writer.close()
 
 
 @asynccontextmanager
-async def scripted(answer: Answer) -> AsyncIterator[Scripted]:
+async def scripted(answer: Answer, handshake: bytes = OK) -> AsyncIterator[Scripted]:
     """Serve on a free port of the loopback."""
-    engine = Scripted(answer)
+    engine = Scripted(answer, handshake)
     server = await asyncio.start_server(engine.accept, "127.0.0.1", 0)
     engine.url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
