@@ -90,6 +90,8 @@ class RealEngine:
     config: Mapping[str, str] = field(default_factory=dict)
     appendonly: bool = False
     tls: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the process gets on top of ours."""
     ca_file: Path | None = None
     tls_port: int = 0
     _process: subprocess.Popen[bytes] | None = None
@@ -158,6 +160,7 @@ class RealEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env={**os.environ, **self.environment},
                 start_new_session=True,
             )
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -287,6 +290,7 @@ def start_real_engine(
     config: Mapping[str, str] | None = None,
     appendonly: bool = False,
     tls: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[RealEngine]:
     """A real engine, which the test may kill and start again."""
     if tls and name != "redis7":
@@ -294,7 +298,13 @@ def start_real_engine(
     # Not pytest's tmp_path: its name would not fit into a socket address.
     with tempfile.TemporaryDirectory(prefix="ss-") as directory:
         engine = RealEngine(
-            name, _binary(name), Path(directory), dict(config or {}), appendonly, tls
+            name,
+            _binary(name),
+            Path(directory),
+            dict(config or {}),
+            appendonly,
+            tls,
+            dict(environment or {}),
         )
         try:
             engine.start()
