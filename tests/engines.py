@@ -41,7 +41,8 @@ from sessiond.store import embedded_host as host
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-EngineName = Literal["fakeredis", "valkey", "redis7", "redis8"]
+RealName = Literal["valkey", "redis7", "redis8"]
+EngineName = Literal["fakeredis"] | RealName
 ENGINES: Final[tuple[EngineName, ...]] = ("fakeredis", "valkey", "redis7", "redis8")
 REQUIRE_ENV: Final = "SESSIONSTORE_REQUIRE_ENGINES"
 
@@ -107,6 +108,10 @@ class RealEngine:
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
+
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def start(self) -> None:
         """Return once the engine answers PING. The calling thread must outlive the engine."""
@@ -285,7 +290,7 @@ def start_engine(
 
 @contextmanager
 def start_real_engine(
-    name: Literal["valkey", "redis7", "redis8"],
+    name: RealName,
     *,
     config: Mapping[str, str] | None = None,
     appendonly: bool = False,
@@ -313,7 +318,7 @@ def start_real_engine(
             engine.stop()
 
 
-def _binary(name: Literal["valkey", "redis7", "redis8"]) -> Path:
+def _binary(name: RealName) -> Path:
     match name:
         case "valkey":
             return host.engine_binary()
