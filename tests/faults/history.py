@@ -85,6 +85,11 @@ class Call:
     answer: Answer = field(default_factory=Answer)
 
     @property
+    def is_over(self) -> bool:
+        """Whether there was an answer, or the client gave up; a history may be checked before."""
+        return self.answered < inf
+
+    @property
     def ok(self) -> bool:
         return self.outcome is Outcome.OK
 

@@ -37,7 +37,7 @@ def no_refusal_is_a_surprise(story: Story) -> Iterator[str]:
             known = call.request_id != ""
         if call.ok:
             known = call.op is not Op.VALIDATE or call.answer.verdict in _VERDICTS[call.by]
-        if not known:
+        if call.is_over and not known:
             yield f"{call} {call.code}"
 
 
@@ -46,7 +46,7 @@ def no_call_is_answered_long_after_its_deadline(story: Story) -> Iterator[str]:
     for call in story.calls:
         due = call.began + call.deadline_s
         late_s = call.answered - due
-        if late_s * 1000 > story.rules.late_ms:
+        if call.is_over and late_s * 1000 > story.rules.late_ms:
             late_s -= story.history.stalled_s(call.began, call.answered)
             if late_s * 1000 > story.rules.late_ms:
                 yield f"{call} was late by {late_s * 1000:.0f} ms"
@@ -115,7 +115,7 @@ def no_lifetime_is_longer_than_its_profile_allows(story: Story) -> Iterator[str]
                 yield f"{call} shows {seen}: past its absolute expiry"
             if seen.absolute_ms > seen.create_us // 1000 + limits.absolute_ms + 1:
                 yield f"{call} shows {seen}: too long an absolute lifetime"
-            if seen.expire_ms > seen.refresh_ms + limits.idle_ms + 1:
+            if seen.expire_ms > seen.refresh_ms + limits.idle_ms + story.rules.slack_ms:
                 yield f"{call} shows {seen}: too long an idle lifetime"
 
 

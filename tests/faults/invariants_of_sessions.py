@@ -74,6 +74,8 @@ def the_cap_ends_the_oldest(story: Story) -> Iterator[str]:
                 continue
             for life in story.lives_of[call.user]:
                 older = life.profile == seen.profile and life.create_us < seen.create_us
+                # The clock may have stepped back: then what came later looks older.
+                older = older and life.known_from < call.began
                 if older and life.live_until > call.answered:
                     yield f"{call} evicted {seen.session_id}, {life.session_id} is older and stayed"
 

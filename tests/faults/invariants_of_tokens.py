@@ -83,10 +83,11 @@ def _others(life: Life, call: Call) -> list[Call]:
 
 
 def a_replay_repeats_another_refresh(story: Story) -> Iterator[str]:
-    """Somebody else's, or an attempt that was not answered."""
+    """Of its own only under a request id, which lets the server send it to the store again."""
     for life in story.lives.values():
         for call in life.refreshes:
-            if call.answer.rotation == "REPLAYED" and not _others(life, call):
+            replayed = call.answer.rotation == "REPLAYED" and not call.request_id
+            if replayed and not _others(life, call):
                 yield f"{call} was told that its token was rotated before, and by nobody"
 
 
@@ -98,23 +99,38 @@ def reuse_is_not_alleged_of_a_retry(story: Story) -> Iterator[str]:
             if call.reason != "REFRESH_TOKEN_REUSED" or _is_in_danger(life, call):
                 continue
             # Somebody must have rotated it, under another request id, and not just now.
-            others = _others(life, call)
-            rivals = [o for o in others if not call.request_id or o.request_id != call.request_id]
+            rotators = _possible_rotators(life, call)
+            rivals = [o for o in rotators if not call.request_id or o.request_id != call.request_id]
             if not rivals:
-                yield f"{call} ended its session, and nobody else had presented its token"
+                yield f"{call} ended its session, and nobody else had rotated its token"
             elif (call.answered - min(o.began for o in rivals)) * 1000 < grace_ms:
                 yield f"{call} ended its session in the grace time of its token"
 
 
+def _possible_rotators(life: Life, call: Call) -> list[Call]:
+    """Who may have superseded the token that a call presented: the one who was told so, if any."""
+    others = _others(life, call)
+    return [other for other in others if other.answer.rotation == "ROTATED"] or others
+
+
 def _is_in_danger(life: Life, call: Call) -> bool:
-    """Whether another refresh may have rotated past the token's successor, or ended the session."""
+    """Whether another refresh may have rotated the token's successor, or ended the session."""
     return any(
-        other is not call
-        and other.began < call.answered
-        and (other.generation > call.generation or not other.ok)
-        and not (other.generation == call.generation and other.outcome is Outcome.UNKNOWN)
+        _may_have_rotated_later(other, call) or _may_have_ended_it(other, call)
         for other in life.refreshes
+        if other is not call and other.began < call.answered
     )
+
+
+def _may_have_rotated_later(other: Call, call: Call) -> bool:
+    unknown = other.outcome is Outcome.UNKNOWN
+    rotated = unknown or other.answer.rotation in ("ROTATED", "RECOVERED")
+    return other.generation > call.generation and rotated
+
+
+def _may_have_ended_it(other: Call, call: Call) -> bool:
+    unknown = other.outcome is Outcome.UNKNOWN and other.generation < call.generation
+    return unknown or other.reason == "REFRESH_TOKEN_REUSED"
 
 
 def no_acknowledged_rotation_is_lost(story: Story) -> Iterator[str]:

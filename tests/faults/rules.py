@@ -63,7 +63,7 @@ RULES: Final = Rules(
     profiles={
         "default": Limits(cap=3, idle_ms=600_000, absolute_ms=3_600_000),
         # Over within a round, by the one limit or the other.
-        "brief": Limits(cap=3, idle_ms=1_500, absolute_ms=3_000),
+        "brief": Limits(cap=4, idle_ms=1_000, absolute_ms=2_000),
         "idlest": Limits(cap=2, idle_ms=600_000, absolute_ms=3_600_000, at_cap="evict_idle"),
         "closed": Limits(cap=2, idle_ms=600_000, absolute_ms=3_600_000, at_cap="reject"),
     },

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ class Sessiond:
     """Where it serves, once it does."""
     token: str = ""
     """A service token of a caller with role admin."""
+    program: Sequence[str] = ("-m", "sessiond")
+    """What Python runs."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -55,7 +57,8 @@ class Sessiond:
         ours = {"data_dir": str(self.directory), "log_level": "warning", "drain_time": "2s"}
         ours |= {key.lower(): value for key, value in self.settings.items()}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(ENV_PREFIX)}
-        command = [sys.executable, "-m", "sessiond", "serve", "--dev", "--listen", self.address]
+        serve = ("serve", "--dev", "--listen", self.address)
+        command = [sys.executable, *self.program, *serve]
         with self._out.open("wb") as out, self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 host.ends_with_parent(command),
@@ -129,13 +132,15 @@ class Sessiond:
 
 
 @contextmanager
-def start_sessiond(**settings: str) -> Iterator[Sessiond]:
+def start_sessiond(
+    *, program: Sequence[str] = Sessiond.program, **settings: str
+) -> Iterator[Sessiond]:
     """Start a server with these settings, in upper case or lower; it ends in order afterwards.
 
     Wait for `serving` before use. The calling thread must outlive the server.
     """
     with tempfile.TemporaryDirectory(prefix="ss-") as name:
-        server = Sessiond(Path(name), settings)
+        server = Sessiond(Path(name), settings, program=program)
         try:
             server.start()
             yield server

@@ -85,27 +85,27 @@ class _User:
         self._dice = dice
         self._logins: list[Login] = []
         brief: tuple[tuple[Step, int], ...] = (
-            (self._log_in, 3),
-            (self._refresh, 7),
-            (self._extend, 4),
-            (self._validate, 12),
+            (self._log_in, 4),
+            (self._refresh, 14),
+            (self._extend, 6),
+            (self._validate, 24),
             (self._revoke, 1),
         )
         longer: tuple[tuple[Step, int], ...] = (
             (self._log_in_at_once, 1),
             (self._log_in_twice, 1),
-            (self._refresh_at_once, 3),
-            (self._retry_a_refresh, 3),
-            (self._refresh_with_a_superseded_token, 2),
-            (self._refresh_with_a_stolen_token, 3),
-            (self._validate_a_superseded_token, 2),
-            (self._validate_all, 2),
-            (self._get, 3),
-            (self._list, 4),
-            (self._update, 2),
+            (self._refresh_at_once, 4),
+            (self._retry_a_refresh, 6),
+            (self._refresh_with_a_superseded_token, 4),
+            (self._refresh_with_a_stolen_token, 4),
+            (self._validate_a_superseded_token, 4),
+            (self._validate_all, 4),
+            (self._get, 5),
+            (self._list, 7),
+            (self._update, 4),
             (self._revoke_all, 1),
-            (self._try_one_that_is_gone, 7),
-            (self._give_up, 2),
+            (self._try_one_that_is_gone, 14),
+            (self._give_up, 3),
         )
         self._brief = [step for step, weight in brief for _ in range(weight)]
         self._steps = self._brief + [step for step, weight in longer for _ in range(weight)]

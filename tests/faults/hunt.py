@@ -1,0 +1,114 @@
+"""One server, the whole workload on it, and what the checker and the keys say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.engines import RealEngine
+from tests.faults.backend import Backend
+from tests.faults.behind import Behind, look_behind
+from tests.faults.checker import Violation, check
+from tests.faults.history import History
+from tests.faults.proxy import Decide, Fault, Proxy, RespWatch, spare
+from tests.faults.rules import RULES
+from tests.faults.sessiond import start_sessiond
+from tests.faults.workload import look, run
+
+KEYS: Final = "the_keys_agree"
+
+_SEED: Final = 1
+_USERS: Final = 32
+_DEADLINE_S: Final = 3.0
+_PAUSE_S: Final = 0.5
+_LEAST_S: Final = 3.4
+"""Brief sessions come to their absolute expiry meanwhile."""
+_LEAST_CALLS: Final = 2_000
+_MOST_S: Final = 30.0
+_LOSS: Final = 0.03
+_SPELL_S: Final = 0.8
+_AWAY_S: Final = 0.15
+"""Of each spell: the engine is out of reach for longer than a server tries."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a hunt came to."""
+
+    violations: tuple[Violation, ...]
+    calls: int
+    seconds: float
+
+
+async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool) -> Found:
+    """Work on a server until the first violation, or for long enough to trust it.
+
+    Args:
+        engine: where the server keeps its sessions, below a prefix of their own.
+        program: what Python runs as the server.
+        lossy: whether replies of the engine are lost, and the engine is away now and then.
+    """
+    prefix = f"t{uuid.uuid4().hex[:12]}"
+    with tempfile.TemporaryDirectory(prefix="ss-") as name:
+        place = Path(name) / "p"
+        async with (
+            Proxy.between_unix(place, engine.socket_path, RespWatch) as proxy,
+            look_behind(engine.url, prefix) as behind,
+        ):
+            store = f"unix://{place}" if lossy else engine.url
+            settings = {"store_url": store, "key_prefix": prefix, **RULES.settings()}
+            with start_sessiond(program=program, **settings) as server:
+                await server.serving()
+                async with Backend(server.address, server.token, deadline_s=_DEADLINE_S) as backend:
+                    proxy.decide = _in_spells() if lossy else spare
+                    found = await _work(backend, proxy, behind)
+                server.must_run()
+            await behind.inside.wipe()
+            return found
+
+
+async def _work(backend: Backend, proxy: Proxy, behind: Behind) -> Found:
+    history, started = History(deadline_s=_DEADLINE_S), time.monotonic()
+    caught = asyncio.Event()
+
+    def is_over() -> bool:
+        lasted_s = time.monotonic() - started
+        enough = history.rpcs >= _LEAST_CALLS and lasted_s >= _LEAST_S
+        return caught.is_set() or enough or lasted_s >= _MOST_S
+
+    async def judge() -> None:
+        while not is_over():
+            await asyncio.sleep(_PAUSE_S)
+            if check(history, RULES):
+                caught.set()
+
+    await asyncio.gather(
+        run(backend, history, RULES, seed=_SEED, users=_USERS, until=is_over), judge()
+    )
+    disagreement = ""
+    if not caught.is_set():
+        proxy.decide = spare
+        await look(backend, history)
+        disagreement = await behind.disagreement()
+    violations = check(history, RULES)
+    if disagreement:
+        violations.append(Violation(KEYS, disagreement))
+    return Found(tuple(violations), history.rpcs, time.monotonic() - started)
+
+
+def _in_spells() -> Decide:
+    chances = random.Random(_SEED)
+
+    def decide(_: bytes) -> Fault | None:
+        if time.monotonic() % _SPELL_S < _AWAY_S:
+            return Fault.REFUSE
+        return Fault.CUT if chances.random() < _LOSS else None
+
+    return decide

@@ -1,0 +1,33 @@
+"""The checker finds every bug that is planted, and none in a server without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.engines import RealEngine
+from tests.faults.hunt import hunt
+from tests.faults.planted import BUGS, program
+from tests.faults.sessiond import Sessiond
+
+CONTROLS = 2
+
+
+@pytest.mark.parametrize("name", BUGS)
+async def test_a_planted_bug_is_found(far_engine: RealEngine, name: str) -> None:
+    """A server with one bug breaks an invariant that the checker names."""
+    bug = BUGS[name]
+    found = await hunt(far_engine, program(name), lossy=bug.lossy)
+    broken = sorted({violation.invariant for violation in found.violations})
+    print(f"{name}: {bug.sentence} Found in {found.calls} calls: {', '.join(broken)}")  # noqa: T201
+    assert broken, f"not found in {found.calls} calls and {found.seconds:.1f} s: {bug.sentence}"
+
+
+@pytest.mark.parametrize("lossy", [False, True], ids=["calm", "lossy"])
+@pytest.mark.parametrize("_", range(CONTROLS))
+async def test_nothing_is_found_where_nothing_was_planted(
+    far_engine: RealEngine, lossy: bool, _: int
+) -> None:
+    """The same workload over the same faults, on the server as it is, breaks nothing."""
+    found = await hunt(far_engine, Sessiond.program, lossy=lossy)
+    print(f"control: {found.calls} calls in {found.seconds:.1f} s", end=" ")  # noqa: T201
+    assert not found.violations, "\n".join(map(str, found.violations[:20]))
