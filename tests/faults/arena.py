@@ -35,7 +35,7 @@ from tests.faults.sessiond import Sessiond
 PREFIX: Final = "ss"
 READ_TIMEOUT_S: Final = 0.3
 """How long a server waits for its engine."""
-DEADLINE_S: Final = 1.0
+DEADLINE_S: Final = 0.5
 """How long a call may take a server."""
 KEY_RELOAD_S: Final = 0.2
 KEY_PUBLISH_S: Final = 2.0

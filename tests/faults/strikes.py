@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -22,6 +23,8 @@ class Scene:
     dice: random.Random
     crowd: Callable[[int], Awaitable[None]]
     """So many more users, who work until they are cancelled."""
+    aftermath: ExitStack
+    """What is put right only after the round."""
 
     async def lasts(self) -> None:
         """Let the fault be for a while."""
@@ -33,7 +36,10 @@ Strike: TypeAlias = Callable[[Scene], Awaitable[int]]
 
 
 async def mixture(scene: Scene, groups: Sequence[Sequence[Strike]]) -> int:
-    """A strike of each of some groups at once; within a group they would undo each other."""
+    """A strike of each of some groups at once; within a group they would undo each other.
+
+    One may keep another from striking anything: the least is that of the second best.
+    """
     chosen = scene.dice.sample(groups, scene.dice.randint(2, len(groups)))
     struck = await asyncio.gather(*(scene.dice.choice(group)(scene) for group in chosen))
-    return min(struck)
+    return sorted(struck)[-2]
