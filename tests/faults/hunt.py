@@ -32,9 +32,11 @@ _LEAST_S: Final = 3.4
 """Brief sessions come to their absolute expiry meanwhile."""
 _LEAST_CALLS: Final = 2_000
 _MOST_S: Final = 30.0
-_LOSS: Final = 0.03
+_LOST: Final = 0.02
+_LATE: Final = 0.05
+_DELAY_S: Final = 0.02
 _SPELL_S: Final = 0.8
-_AWAY_S: Final = 0.15
+_AWAY_S: Final = 0.2
 """Of each spell: the engine is out of reach for longer than a server tries."""
 
 
@@ -53,7 +55,7 @@ async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool) -> Fo
     Args:
         engine: where the server keeps its sessions, below a prefix of their own.
         program: what Python runs as the server.
-        lossy: whether replies of the engine are lost, and the engine is away now and then.
+        lossy: whether replies of the engine are late or lost, and it is away now and then.
     """
     prefix = f"t{uuid.uuid4().hex[:12]}"
     with tempfile.TemporaryDirectory(prefix="ss-") as name:
@@ -67,7 +69,7 @@ async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool) -> Fo
             with start_sessiond(program=program, **settings) as server:
                 await server.serving()
                 async with Backend(server.address, server.token, deadline_s=_DEADLINE_S) as backend:
-                    proxy.decide = _in_spells() if lossy else spare
+                    proxy.decide, proxy.delay_s = _in_spells(), _DELAY_S
                     found = await _work(backend, proxy, behind)
                 server.must_run()
             await behind.inside.wipe()
@@ -109,6 +111,9 @@ def _in_spells() -> Decide:
     def decide(_: bytes) -> Fault | None:
         if time.monotonic() % _SPELL_S < _AWAY_S:
             return Fault.REFUSE
-        return Fault.CUT if chances.random() < _LOSS else None
+        chance = chances.random()
+        if chance < _LOST:
+            return Fault.CUT
+        return Fault.DELAY if chance < _LOST + _LATE else None
 
     return decide

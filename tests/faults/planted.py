@@ -37,7 +37,7 @@ class Bug:
     sentence: str
     plant: Plant
     lossy: bool = False
-    """Whether it shows only where replies of the engine are lost."""
+    """Whether it shows only where replies of the engine are late or lost."""
 
 
 def program(name: str) -> tuple[str, ...]:
@@ -252,6 +252,7 @@ BUGS: Final = {
     "answers_off_by_one": Bug(
         "The reply to a cancelled call goes to the call after it.",
         _take_back_what_is_cancelled,
+        lossy=True,
     ),
     "verdicts_remembered": Bug(
         "A session that was live once is told to be live from memory.",
