@@ -127,6 +127,10 @@ class History:
             total += min(end, ended) - max(start, ended - lasted)
         return total
 
+    def note_stall(self, ended: float, lasted_s: float) -> None:
+        """Our own event loop did not run for so long until then."""
+        self._stalls.append((ended, lasted_s))
+
     @asynccontextmanager
     async def heeding_stalls(self) -> AsyncIterator[None]:
         """Note inside when our own event loop does not run: nobody else is to blame for that."""
@@ -143,7 +147,7 @@ class History:
             await asyncio.sleep(_BEAT_S)
             late_s = (after := time.monotonic()) - before - _BEAT_S
             if late_s > _NOTED_S:
-                self._stalls.append((after, late_s))
+                self.note_stall(after, late_s)
 
     async def record(
         self, call: Call, reply: Awaitable[_Reply], read: Callable[[_Reply], Answer]
