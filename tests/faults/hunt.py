@@ -24,7 +24,6 @@ from tests.faults.workload import look, run
 
 KEYS: Final = "the_keys_agree"
 
-_SEED: Final = 1
 _USERS: Final = 32
 _DEADLINE_S: Final = 3.0
 _PAUSE_S: Final = 0.5
@@ -49,13 +48,14 @@ class Found:
     seconds: float
 
 
-async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool) -> Found:
+async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool, seed: int) -> Found:
     """Work on a server until the first violation, or for long enough to trust it.
 
     Args:
         engine: where the server keeps its sessions, below a prefix of their own.
         program: what Python runs as the server.
         lossy: whether replies of the engine are late or lost, and it is away now and then.
+        seed: of what is done and lost.
     """
     prefix = f"t{uuid.uuid4().hex[:12]}"
     with tempfile.TemporaryDirectory(prefix="ss-") as name:
@@ -69,14 +69,14 @@ async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool) -> Fo
             with start_sessiond(program=program, **settings) as server:
                 await server.serving()
                 async with Backend(server.address, server.token, deadline_s=_DEADLINE_S) as backend:
-                    proxy.decide, proxy.delay_s = _in_spells(), _DELAY_S
-                    found = await _work(backend, proxy, behind)
+                    proxy.decide, proxy.delay_s = _in_spells(seed), _DELAY_S
+                    found = await _work(backend, proxy, behind, seed)
                 server.must_run()
             await behind.inside.wipe()
             return found
 
 
-async def _work(backend: Backend, proxy: Proxy, behind: Behind) -> Found:
+async def _work(backend: Backend, proxy: Proxy, behind: Behind, seed: int) -> Found:
     history, started = History(deadline_s=_DEADLINE_S), time.monotonic()
     caught = asyncio.Event()
 
@@ -92,7 +92,7 @@ async def _work(backend: Backend, proxy: Proxy, behind: Behind) -> Found:
                 caught.set()
 
     await asyncio.gather(
-        run(backend, history, RULES, seed=_SEED, users=_USERS, until=is_over), judge()
+        run(backend, history, RULES, seed=seed, users=_USERS, until=is_over), judge()
     )
     disagreement = ""
     if not caught.is_set():
@@ -105,8 +105,8 @@ async def _work(backend: Backend, proxy: Proxy, behind: Behind) -> Found:
     return Found(tuple(violations), history.rpcs, time.monotonic() - started)
 
 
-def _in_spells() -> Decide:
-    chances = random.Random(_SEED)
+def _in_spells(seed: int) -> Decide:
+    chances = random.Random(seed)
 
     def decide(_: bytes) -> Fault | None:
         if time.monotonic() % _SPELL_S < _AWAY_S:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 from unittest import mock
 
 from sessiond.__main__ import main
 from sessiond.domain.errors import StoreUnavailableError
-from sessiond.domain.session import Session, Verdict
+from sessiond.domain.session import Session, State, Verdict
 from sessiond.service.revocation import Revoker
 from sessiond.service.validation import Validation, Validator
 from sessiond.store import loader, scripts
@@ -28,6 +28,9 @@ from sessiond.store.runner import ScriptRunner
 from sessiond.store.scripts import Store
 
 Plant: TypeAlias = Callable[[], None]
+
+_Answer = TypeVar("_Answer")
+_PAUSE_S: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -132,9 +135,19 @@ def _call_a_lost_revoke_done() -> None:
         try:
             return await revoke(self, *arguments)
         except StoreUnavailableError:
-            return None
+            _, session_id, reason = arguments
+            found = await _patiently(lambda: self._store.get(session_id))
+            return replace(found.session, state=State.ENDED, end_reason=reason) if found else None
 
     _put(Revoker, "revoke", hopeful)
+
+
+async def _patiently(ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+    while True:
+        try:
+            return await ask()
+        except StoreUnavailableError:
+            await asyncio.sleep(_PAUSE_S)
 
 
 def _repeat_everything() -> None:

@@ -89,7 +89,7 @@ class _User:
             (self._refresh, 14),
             (self._extend, 6),
             (self._validate, 24),
-            (self._revoke, 2),
+            (self._revoke, 5),
         )
         longer: tuple[tuple[Step, int], ...] = (
             (self._log_in_at_once, 1),
