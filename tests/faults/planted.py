@@ -19,7 +19,7 @@ from sessiond.__main__ import main
 from sessiond.domain.errors import StoreUnavailableError
 from sessiond.domain.session import Session, State, Verdict
 from sessiond.service.revocation import Revoker
-from sessiond.service.validation import Validation, Validator
+from sessiond.service.validation import Credential, Validation, Validator
 from sessiond.store import loader, scripts
 from sessiond.store.fields import decode_session
 from sessiond.store.multiplexer import Multiplexer
@@ -109,23 +109,23 @@ def _take_back_what_is_cancelled() -> None:
 
 def _remember_verdicts(when: str) -> None:
     """Answer with the last good verdict: `always`, or when the store is `away`."""
-    look_up = Validator._look_up
-    known: dict[Any, Validation] = {}
+    validate = Validator.validate
+    known: dict[Credential, Validation] = {}
 
-    async def remembering(self: Validator, claim: Any) -> Validation:
-        if when == "always" and claim in known:
-            return known[claim]
+    async def remembering(self: Validator, credential: Credential) -> Validation:
+        if when == "always" and credential in known:
+            return known[credential]
         try:
-            found = await look_up(self, claim)
+            found = await validate(self, credential)
         except StoreUnavailableError:
-            if claim in known:
-                return known[claim]
+            if credential in known:
+                return known[credential]
             raise
         if found.verdict is Verdict.ACTIVE:
-            known[claim] = found
+            known[credential] = found
         return found
 
-    _put(Validator, "_look_up", remembering)
+    _put(Validator, "validate", remembering)
 
 
 def _call_a_lost_revoke_done() -> None:
