@@ -56,7 +56,10 @@ class Chaos:
             assert self.void <= 2 + _MOST_VOID * self.tally.rounds, "too many rounds are void"
 
     def conclude(self) -> None:
-        """Tell what came of it, and fail on any violation."""
+        """Tell what came of it, and fail on any violation. The servers still run."""
+        for server in self.arena.servers:
+            faults = [line for line in server.log().splitlines() if _is_fault(line)]
+            self.tally.check(not faults, "a server's log tells of a fault: " + "\n".join(faults))
         errors = " ".join(f"{kind}={number}" for kind, number in sorted(self.errors.items()))
         print(  # noqa: T201  the result of a soak
             f"errors: {errors or 'none'}; void rounds: {self.void};"
@@ -107,3 +110,7 @@ class Chaos:
                 f"a full store kept a user from leaving: {call}",
             )
         self.calls += history.rpcs
+
+
+def _is_fault(line: str) -> bool:
+    return "level=error" in line or line.startswith(("Traceback", "Task exception"))

@@ -111,6 +111,7 @@ class History:
         self.rpcs = 0
         self._deadline_s = deadline_s
         self._stalls: list[tuple[float, float]] = []
+        self._beating: asyncio.Task[None] | None = None
         self._engine_ahead_s = time.time() - time.monotonic()
 
     def engine_ms(self, at: float) -> float:
@@ -134,12 +135,16 @@ class History:
     @asynccontextmanager
     async def heeding_stalls(self) -> AsyncIterator[None]:
         """Note inside when our own event loop does not run: nobody else is to blame for that."""
-        beating = asyncio.create_task(self._beat())
+        if self._beating:
+            yield  # a stall is noted once, however many heed it
+            return
+        self._beating = asyncio.create_task(self._beat())
         try:
             yield
         finally:
-            beating.cancel()
-            await asyncio.wait([beating])
+            self._beating.cancel()
+            await asyncio.wait([self._beating])
+            self._beating = None
 
     async def _beat(self) -> None:
         while True:

@@ -66,4 +66,4 @@ async def cancel_storm(scene: Scene) -> int:
     return given_up
 
 
-SERVERS: Final[tuple[Strike, ...]] = (server_killed, server_hangs, keys_rotated, cancel_storm)
+SERVERS: Final[tuple[Strike, ...]] = (server_killed, server_hangs, cancel_storm)

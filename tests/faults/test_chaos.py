@@ -18,7 +18,7 @@ from tests.faults.conftest import DEFAULT_ROUNDS
 from tests.faults.engine_strikes import CLOCK, DURABLE, ENGINE, FARTHEST_STEP_S, engine_killed
 from tests.faults.line_strikes import CLIENT_LINES, ENGINE_LINE
 from tests.faults.rules import RULES, Rules
-from tests.faults.server_strikes import SERVERS
+from tests.faults.server_strikes import SERVERS, keys_rotated
 from tests.faults.strikes import Strike, mixture
 from tests.faults.tally import Tally
 
@@ -64,8 +64,13 @@ async def test_calls_hold_while_the_engines_clock_steps(request: pytest.FixtureR
 
 
 async def test_calls_hold_while_servers_fail(request: pytest.FixtureRequest) -> None:
-    """One of two is killed or hangs, keys are rotated, or crowds of clients give up."""
+    """One of two is killed or hangs, or crowds of clients give up."""
     await _play(request, Plan(), SERVERS)
+
+
+async def test_calls_hold_while_keys_rotate(request: pytest.FixtureRequest) -> None:
+    """A key of a kind is added, found by both servers, and takes over."""
+    await _play(request, Plan(), [keys_rotated], patience_s=PATIENT_S)
 
 
 async def test_nothing_acknowledged_is_lost_with_the_engine(
@@ -97,7 +102,7 @@ async def _play(
     ):
         chaos = Chaos(arena, behind, tally, patience_s)
         await chaos.play([(strike, _rules(plan, strike)) for strike in strikes])
-    chaos.conclude()
+        chaos.conclude()
 
 
 def _rules(plan: Plan, strike: Strike) -> Rules:
