@@ -19,10 +19,11 @@ from tests.faults.checker import Violation, check
 from tests.faults.history import History
 from tests.faults.proxy import Decide, Fault, Proxy, RespWatch, spare
 from tests.faults.rules import RULES
-from tests.faults.sessiond import start_sessiond
+from tests.faults.sessiond import Sessiond, start_sessiond
 from tests.faults.workload import look, run
 
 KEYS: Final = "the_keys_agree"
+RUNS: Final = "the_server_runs_on"
 
 _USERS: Final = 32
 _DEADLINE_S: Final = 3.0
@@ -31,6 +32,7 @@ _LEAST_S: Final = 3.4
 """Brief sessions come to their absolute expiry meanwhile."""
 _LEAST_CALLS: Final = 2_000
 _MOST_S: Final = 30.0
+_SHOWN: Final = 1_000
 _LOST: Final = 0.02
 _LATE: Final = 0.05
 _DELAY_S: Final = 0.02
@@ -43,7 +45,7 @@ _AWAY_S: Final = 0.2
 class Found:
     """What a hunt came to."""
 
-    violations: tuple[Violation, ...]
+    violations: list[Violation]
     calls: int
     seconds: float
 
@@ -71,9 +73,20 @@ async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool, seed:
                 async with Backend(server.address, server.token, deadline_s=_DEADLINE_S) as backend:
                     proxy.decide, proxy.delay_s = _in_spells(seed), _DELAY_S
                     found = await _work(backend, proxy, behind, seed)
-                server.must_run()
+                if crash := _crash_of(server):
+                    found.violations.append(Violation(RUNS, crash))
             await behind.inside.wipe()
             return found
+
+
+def _crash_of(server: Sessiond) -> str:
+    """The end of what a server wrote before it ended by itself; empty if it runs."""
+    try:
+        server.must_run()
+    except RuntimeError as error:
+        server.kill9()
+        return str(error)[-_SHOWN:]
+    return ""
 
 
 async def _work(backend: Backend, proxy: Proxy, behind: Behind, seed: int) -> Found:
@@ -102,7 +115,7 @@ async def _work(backend: Backend, proxy: Proxy, behind: Behind, seed: int) -> Fo
     violations = check(history, RULES)
     if disagreement:
         violations.append(Violation(KEYS, disagreement))
-    return Found(tuple(violations), history.rpcs, time.monotonic() - started)
+    return Found(violations, history.rpcs, time.monotonic() - started)
 
 
 def _in_spells(seed: int) -> Decide:
