@@ -83,6 +83,11 @@ class Arena:
         """Where clients connect to, one for each server."""
         return [line.address for line in self.client_lines]
 
+    def pids(self) -> list[int]:
+        """The processes that run."""
+        pids = (self.engine.pid, *(server.pid for server in self.servers))
+        return [pid for pid in pids if pid]
+
     @property
     def token(self) -> str:
         """A service token of a caller with role admin."""

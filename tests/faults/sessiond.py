@@ -48,6 +48,11 @@ class Sessiond:
         return EmbeddedEngine(self.directory / "store").url
 
     @property
+    def pid(self) -> int | None:
+        """None while it does not run."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def keys_dir(self) -> Path:
         """Its key ring."""
         return self._data_dir / "keys"
