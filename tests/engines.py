@@ -41,7 +41,8 @@ from sessiond.store import embedded_host as host
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-EngineName = Literal["fakeredis", "valkey", "redis7", "redis8"]
+RealName = Literal["valkey", "redis7", "redis8"]
+EngineName = Literal["fakeredis"] | RealName
 ENGINES: Final[tuple[EngineName, ...]] = ("fakeredis", "valkey", "redis7", "redis8")
 REQUIRE_ENV: Final = "SESSIONSTORE_REQUIRE_ENGINES"
 
@@ -90,6 +91,8 @@ class RealEngine:
     config: Mapping[str, str] = field(default_factory=dict)
     appendonly: bool = False
     tls: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the process gets on top of ours."""
     ca_file: Path | None = None
     tls_port: int = 0
     _process: subprocess.Popen[bytes] | None = None
@@ -105,6 +108,10 @@ class RealEngine:
     @property
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
+
+    def has_ended(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def start(self) -> None:
         """Return once the engine answers PING. The calling thread must outlive the engine."""
@@ -158,6 +165,7 @@ class RealEngine:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                env={**os.environ, **self.environment},
                 start_new_session=True,
             )
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -282,11 +290,12 @@ def start_engine(
 
 @contextmanager
 def start_real_engine(
-    name: Literal["valkey", "redis7", "redis8"],
+    name: RealName,
     *,
     config: Mapping[str, str] | None = None,
     appendonly: bool = False,
     tls: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[RealEngine]:
     """A real engine, which the test may kill and start again."""
     if tls and name != "redis7":
@@ -294,7 +303,13 @@ def start_real_engine(
     # Not pytest's tmp_path: its name would not fit into a socket address.
     with tempfile.TemporaryDirectory(prefix="ss-") as directory:
         engine = RealEngine(
-            name, _binary(name), Path(directory), dict(config or {}), appendonly, tls
+            name,
+            _binary(name),
+            Path(directory),
+            dict(config or {}),
+            appendonly,
+            tls,
+            dict(environment or {}),
         )
         try:
             engine.start()
@@ -303,7 +318,7 @@ def start_real_engine(
             engine.stop()
 
 
-def _binary(name: Literal["valkey", "redis7", "redis8"]) -> Path:
+def _binary(name: RealName) -> Path:
     match name:
         case "valkey":
             return host.engine_binary()

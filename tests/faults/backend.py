@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeAlias, TypeVar
@@ -29,7 +29,7 @@ Session: TypeAlias = session_pb2.Session
 ACTIVE: Final = session_pb2.Session.STATE_ACTIVE
 ENDED: Final = session_pb2.Session.STATE_ENDED
 
-_DEADLINE_S: Final = 15.0
+DEADLINE_S: Final = 15.0
 _PAGE: Final = 200
 _ATTEMPTS: Final = 10
 _DETAILS: Final = "grpc-status-details-bin"
@@ -41,6 +41,8 @@ _OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 100),
+    # Of several addresses (ipv4:HOST:PORT,HOST:PORT) each gets its share.
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 )
 
 _Request = TypeVar("_Request")
@@ -58,10 +60,13 @@ class Refused:
 
 
 class Backend:
-    """Calls in turn over each of its channels."""
+    """Calls in turn over each of its channels, each with the same deadline in seconds."""
 
-    def __init__(self, address: str, token: str, *, channels: int = 4) -> None:
+    def __init__(
+        self, address: str, token: str, *, channels: int = 4, deadline_s: float = DEADLINE_S
+    ) -> None:
         self.calls = 0
+        self.deadline_s = deadline_s
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._channels = [
             grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(channels)
@@ -91,9 +96,21 @@ class Backend:
 
     async def validate(self, **credential: str) -> str:
         """The verdict, such as ACTIVE."""
-        request = pb.ValidateSessionRequest(**credential)
-        reply = await self._send(next(self._stubs).ValidateSession, request)
+        reply = await self.validation(**credential)
         return pb.Verdict.Name(reply.verdict).removeprefix("VERDICT_")
+
+    async def validation(self, **credential: str) -> pb.ValidateSessionResponse:
+        """The verdict, and the session if it is live."""
+        request = pb.ValidateSessionRequest(**credential)
+        return await self._send(next(self._stubs).ValidateSession, request)
+
+    async def validations(
+        self, credentials: Iterable[Mapping[str, str]]
+    ) -> pb.BatchValidateSessionsResponse:
+        """A verdict on each, in order."""
+        requests = [pb.ValidateSessionRequest(**credential) for credential in credentials]
+        request = pb.BatchValidateSessionsRequest(requests=requests)
+        return await self._send(next(self._stubs).BatchValidateSessions, request)
 
     async def get(self, session_id: str) -> Session:
         request = pb.GetSessionRequest(session_id=session_id)
@@ -108,14 +125,22 @@ class Backend:
         assert not reply.next_page_token, "more sessions than a page"
         return list(reply.sessions)
 
+    async def update(self, session_id: str, attributes: Mapping[str, str]) -> Session:
+        request = pb.UpdateSessionRequest(session_id=session_id, attributes=attributes)
+        return (await self._send(next(self._stubs).UpdateSession, request)).session
+
     async def revoke(self, reason: str = "LOGOUT", **credential: str) -> Session:
         value = session_pb2.EndReason.Value(f"END_REASON_{reason}")
         request = pb.RevokeSessionRequest(reason=value, **credential)
         return (await self._send(next(self._stubs).RevokeSession, request)).session
 
-    async def revoke_all(self, user: str, request_id: str = "") -> list[str]:
+    async def revoke_all(
+        self, user: str, request_id: str = "", except_session_id: str = ""
+    ) -> list[str]:
         """The ids of the sessions that ended."""
-        request = pb.RevokeUserSessionsRequest(user_id=user, request_id=request_id)
+        request = pb.RevokeUserSessionsRequest(
+            user_id=user, request_id=request_id, except_session_id=except_session_id
+        )
         reply = await self._send(next(self._stubs).RevokeUserSessions, request)
         return list(reply.session_ids)
 
@@ -124,7 +149,7 @@ class Backend:
     ) -> _Reply:
         self.calls += 1
         return await method(
-            request, metadata=self._metadata, timeout=_DEADLINE_S, wait_for_ready=True
+            request, metadata=self._metadata, timeout=self.deadline_s, wait_for_ready=True
         )
 
 

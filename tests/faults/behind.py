@@ -28,12 +28,18 @@ class Behind:
 
     async def walk(self, tally: Tally) -> None:
         """Note whether counters, indexes and hashes disagree, then forget all sessions."""
+        found = await self.disagreement()
+        tally.check(not found, f"the keys disagree: {found}")
+        await self.inside.wipe()
+
+    async def disagreement(self) -> str:
+        """What of the counters, indexes and hashes disagrees; empty if nothing does."""
         try:
             await walk(self.store, self.inside)
-        except AssertionError as error:
+        except (AssertionError, KeyError) as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
-            tally.check(False, f"the keys disagree: {where.line} ({where.name}) {error}")
-        await self.inside.wipe()
+            return f"{where.line} ({where.name}) {error}"
+        return ""
 
     async def reaches(self, ms: int) -> None:
         """Wait until the engine's clock is past this time."""

@@ -2,6 +2,8 @@
 
 It runs in the test's event loop. What happens to a call is decided when its request passes, and
 happens when its reply begins: the far side has then executed it, and the near side never learns.
+A connection may carry many calls at once: what ends it ends them all. What happens to a line
+happens to all its connections.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
+
+from tests.faults.line import Direction, Line
 
 _CHUNK: Final = 256 * 1024
 _PREFACE: Final = 24
@@ -102,13 +106,14 @@ class _Frames:
 
 
 class Proxy:
-    """Forwards connections, and strikes the calls that `decide` picks."""
+    """Forwards connections, strikes the calls that `decide` picks, or all while its line is bad."""
 
     def __init__(self, dial: Callable[[], Awaitable[Streams]], watch: Callable[[], Watch]) -> None:
         self.decide: Decide = spare
         self.delay_s = 1.0
+        self.line = Line.CLEAR
         self.struck = 0
-        """Calls that a fault has happened to."""
+        """Calls, connections and chunks that a fault has happened to."""
         self.address = ""
         """Where it listens, if that is TCP."""
         self._dial = dial
@@ -154,14 +159,29 @@ class Proxy:
 
         self.decide = decide
 
-    async def _close(self, listener: asyncio.Server) -> None:
-        listener.close()
+    def turn(self, line: Line) -> None:
+        """Change the state of the line."""
+        self.line = line
+        if line is Line.DOWN:
+            self.cut()
+
+    def cut(self) -> None:
+        """End every connection."""
+        self.struck += len(self._connections)
         for task in self._connections:
             task.cancel()
+
+    async def _close(self, listener: asyncio.Server) -> None:
+        listener.close()
+        self.cut()
         await asyncio.gather(*self._connections, return_exceptions=True)
         await listener.wait_closed()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.line is Line.DOWN:
+            self.struck += 1
+            writer.transport.abort()
+            return
         task = asyncio.get_running_loop().create_task(self._serve((reader, writer)))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -197,6 +217,8 @@ class _Link:
         self._near = near
         self._far = far
         self._watch = watch
+        self._to_far = Direction(far[1], answers=False)
+        self._to_near = Direction(near[1], answers=True)
         self._pending: Fault | None = None
 
     async def requests(self) -> None:
@@ -207,8 +229,7 @@ class _Link:
                     self._proxy.struck += 1
                 if self._pending is Fault.REFUSE:
                     return
-            self._far[1].write(chunk)
-            await self._far[1].drain()
+            await self._carry(self._to_far, chunk)
 
     async def replies(self) -> None:
         while chunk := await self._far[0].read(_CHUNK):
@@ -220,8 +241,12 @@ class _Link:
                 await asyncio.sleep(self._proxy.delay_s)
             if self._pending is Fault.DROP:
                 continue
-            self._near[1].write(chunk)
-            await self._near[1].drain()
+            await self._carry(self._to_near, chunk)
+
+    async def _carry(self, direction: Direction, chunk: bytes) -> None:
+        proxy = self._proxy
+        proxy.struck += proxy.line is not Line.CLEAR
+        await direction.carry(chunk, proxy.line, proxy.delay_s)
 
 
 def spare(_: bytes) -> Fault | None:

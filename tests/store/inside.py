@@ -87,7 +87,7 @@ class Inside:
         return _paired(await self.ask("HGETALL", key))
 
     async def all_keys(self) -> list[str]:
-        """Every key below the prefix but the registration."""
+        """Every key below the prefix but the registration, and what a server's check left there."""
         found: set[str] = set()
         cursor = b"0"
         while True:
@@ -95,7 +95,7 @@ class Inside:
             cursor, keys = await self.ask("SCAN", cursor, *match)
             found.update(key.decode() for key in keys)
             if cursor == b"0":
-                return sorted(k for k in found if not k.endswith((":meta", ":profiles")))
+                return sorted(k for k in found if not k.endswith((":meta", ":profiles", ":probe")))
 
     async def wipe(self) -> None:
         """Leave nothing below the prefix but the registration."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from sessiond.domain.session import EndReason
@@ -44,6 +45,7 @@ async def walk(store: Store, inside: Inside, ends: EndPolicy = ENDS) -> None:
         await asyncio.gather(*map(store.prune_user, partition.users))
     for partition in await _read(inside):
         _nobody_is_visited_too_late(partition)
+        _nobody_is_visited_in_vain(partition)
         _live_members_are_live(partition, settled_ms)
         _history_is_of_ended_sessions(partition)
         _every_hash_is_accounted_for(partition, settled_ms)
@@ -103,9 +105,15 @@ def _nobody_is_visited_too_late(partition: Partition) -> None:
         due[user] += [int(partition.hashes[i]["x"]) for i in members if i in partition.hashes]
     for user, members in partition.history.items():
         due[user] += [partition.forgotten_at[i] for i in members if i in partition.hashes]
-    assert set(due) == set(partition.users), "`users` has not exactly those who hold a session"
-    for user, score in partition.users.items():
-        assert score <= min(due[user], default=score), f"{user} is visited too late"
+    assert set(due) <= set(partition.users), "`users` lacks somebody who holds a session"
+    for user, times in due.items():
+        assert partition.users[user] <= min(times, default=inf), f"{user} is visited too late"
+
+
+def _nobody_is_visited_in_vain(partition: Partition) -> None:
+    """Once visited: a revoke-all that finds only expired sessions leaves its user to the reaper."""
+    holders = {user for _, user in partition.live} | set(partition.history)
+    assert set(partition.users) == holders, "`users` has somebody who holds no session"
 
 
 def _live_members_are_live(partition: Partition, settled_ms: int) -> None:

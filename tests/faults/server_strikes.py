@@ -1,0 +1,69 @@
+"""Strikes against the servers: their processes, their keys, and clients that give up."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Final
+
+from sessiond.tokens.keyfiles import Kind
+from tests.faults.arena import KEY_PUBLISH_S, KEY_RELOAD_S
+from tests.faults.strikes import Scene, Strike
+
+_DOWN_S: Final = (0.0, 0.3)
+_HANGS_S: Final = (0.1, 1.0)
+_ROTATED: Final = (Kind.MAC, Kind.SIGNING, Kind.SERVICE)
+_TAKES_OVER_S: Final = KEY_PUBLISH_S + 2 * KEY_RELOAD_S
+_CROWD: Final = 16
+_PATIENCE_S: Final = (0.0, 0.03)
+"""Of a client that gives up: shorter and longer than a call takes."""
+
+
+async def server_killed(scene: Scene) -> int:
+    """A server is killed (SIGKILL), and started again where it served."""
+    server = scene.dice.choice(scene.arena.servers)
+    await scene.arena.do(server.kill9)
+    await asyncio.sleep(scene.dice.uniform(*_DOWN_S))
+    await scene.arena.do(server.start)
+    return 1
+
+
+async def server_hangs(scene: Scene) -> int:
+    """A server is stopped (SIGSTOP) for a while."""
+    server = scene.dice.choice(scene.arena.servers)
+    server.signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(scene.dice.uniform(*_HANGS_S))
+    finally:
+        server.signal(signal.SIGCONT)
+    return 1
+
+
+async def keys_rotated(scene: Scene) -> int:
+    """A key is added, found by every server, and takes over."""
+    kind = scene.dice.choice(_ROTATED)
+    keys = scene.arena.servers[0].keys_dir
+    command = [sys.executable, "-m", "sessiond", "keys", "rotate", kind, "--dir", str(keys)]
+    await scene.arena.do(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
+    await asyncio.sleep(_TAKES_OVER_S)
+    for server in scene.arena.servers:
+        server.must_run()
+    return 1
+
+
+async def cancel_storm(scene: Scene) -> int:
+    """Crowds of users start to work, and soon give up all at once."""
+    given_up = 0
+    for _ in range(scene.dice.randint(5, 20)):
+        crowd = asyncio.ensure_future(scene.crowd(_CROWD))
+        await asyncio.sleep(scene.dice.uniform(*_PATIENCE_S))
+        given_up += crowd.cancel()
+        with suppress(asyncio.CancelledError):
+            await crowd
+    return given_up
+
+
+SERVERS: Final[tuple[Strike, ...]] = (server_killed, server_hangs, cancel_storm)
