@@ -35,11 +35,12 @@ from sessiond.service.revocation import Revoker
 from sessiond.service.sessions import Sessions
 from sessiond.service.validation import Validator
 from sessiond.settings import Settings, milliseconds
-from sessiond.store.connect import EMBEDDED, FAKE, ConnectionLimits, connect, redacted, scheme_of
+from sessiond.store.connect import EMBEDDED, FAKE, open_link, redacted, scheme_of
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.pipeline import TickPipeline
+from sessiond.store.link import Link, LinkLimits
 from sessiond.store.replies import EndPolicy
+from sessiond.store.runner import ScriptRunner
 from sessiond.store.scripts import Store
 from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.callers import Callers
@@ -67,8 +68,23 @@ def key_lifetimes(settings: Settings) -> Lifetimes:
 class App:
     """One server. As an async context manager it is serving inside and stopped after."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        open_link: Callable[..., Link] = open_link,
+        servicer: Callable[..., object] = SessionServicer,
+    ) -> None:
+        """Set what is served.
+
+        Args:
+            settings: of this server.
+            open_link: how the store is reached, as `connect.open_link`.
+            servicer: what answers the RPCs, as `SessionServicer`.
+        """
         self.settings = settings
+        self._open_link = open_link
+        self._servicer = servicer
         self.address = ""
         """Where it serves, once it does."""
         self.ready = asyncio.Event()
@@ -122,7 +138,7 @@ class App:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
-        pipeline, store, keyspace = await self._open_store()
+        runner, store, keyspace = await self._open_store()
         refresh_tokens = RefreshTokens(ring)
         access_tokens = AccessTokens(
             ring,
@@ -136,7 +152,7 @@ class App:
         add_service(
             server,
             session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
-            SessionServicer(
+            self._servicer(
                 sessions, issuer=settings.issuer, keys_cached=settings.key_publish_time / 2
             ),
             ROLES,
@@ -160,7 +176,7 @@ class App:
         self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
 
         readiness = Readiness(
-            pipeline,
+            runner,
             store,
             keyspace,
             settings.all_profiles().values(),
@@ -190,7 +206,7 @@ class App:
             dev=settings.dev,
         )
 
-    async def _open_store(self) -> tuple[TickPipeline, Store, Keyspace]:
+    async def _open_store(self) -> tuple[ScriptRunner, Store, Keyspace]:
         settings = self.settings
         url = settings.effective_store_url
         scheme = scheme_of(url)
@@ -203,15 +219,14 @@ class App:
             await engine.start()
             self._stack.push_async_callback(engine.stop)
             url = engine.url
-        limits = ConnectionLimits(
+        limits = LinkLimits(
             connect_s=settings.store_connect_timeout.total_seconds(),
             read_s=settings.store_read_timeout.total_seconds(),
-            pool_wait_s=settings.store_pool_timeout.total_seconds(),
-            connections=settings.store_connections,
+            in_flight=settings.store_max_in_flight,
         )
         ca_file = str(settings.store_ca_file) if settings.store_ca_file else None
-        pipeline = TickPipeline(connect(url, limits, ca_file=ca_file))
-        self._stack.push_async_callback(pipeline.close)
+        runner = ScriptRunner(self._open_link(url, limits, ca_file=ca_file))
+        self._stack.push_async_callback(runner.close)
         keyspace = Keyspace(settings.key_prefix)
         ends = EndPolicy(
             retention_ms=milliseconds(settings.retention),
@@ -220,7 +235,7 @@ class App:
             log_ms=milliseconds(settings.event_log_time),
             log_most=settings.event_log_max_length,
         )
-        return pipeline, Store(pipeline, keyspace, ends, shebang=scheme != FAKE), keyspace
+        return runner, Store(runner, keyspace, ends, shebang=scheme != FAKE), keyspace
 
     def _sessions(
         self,

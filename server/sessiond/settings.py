@@ -117,8 +117,11 @@ class Settings(BaseSettings):
     store_ca_file: Path | None = Field(
         default=None, description="PEM certificates that a rediss:// server is verified against."
     )
-    store_connections: int = Field(
-        default=16, ge=1, le=1000, description="Connections to the store, at most."
+    store_max_in_flight: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Commands that wait for the store; more are refused at once.",
     )
     store_connect_timeout: Duration = Field(
         default=timedelta(seconds=1),
@@ -128,12 +131,7 @@ class Settings(BaseSettings):
     store_read_timeout: Duration = Field(
         default=timedelta(seconds=2),
         gt=timedelta(0),
-        description="How long the store may take to answer.",
-    )
-    store_pool_timeout: Duration = Field(
-        default=timedelta(seconds=1),
-        gt=timedelta(0),
-        description="How long to wait for a free connection.",
+        description="How long the store may take to answer, connecting included.",
     )
     key_prefix: str = Field(
         default="ss",

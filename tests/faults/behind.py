@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from sessiond.store.connect import ConnectionLimits, connect
+from sessiond.store.connect import open_link
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.pipeline import TickPipeline
+from sessiond.store.link import LinkLimits
+from sessiond.store.runner import ScriptRunner
 from sessiond.store.scripts import Store
 from tests.faults.tally import Tally
 from tests.store.inside import Inside
@@ -46,10 +47,10 @@ class Behind:
 @asynccontextmanager
 async def look_behind(url: str, prefix: str) -> AsyncIterator[Behind]:
     """Look at an engine, past the server and any proxy."""
-    pipeline, keys = TickPipeline(redis := connect(url, ConnectionLimits())), Keyspace(prefix)
-    inside = Inside(redis, pipeline, keys, prefix, shebang=True)
+    runner, keys = ScriptRunner(open_link(url, LinkLimits())), Keyspace(prefix)
+    inside = Inside(runner, keys, prefix, shebang=True)
     await inside.wipe()
     try:
-        yield Behind(Store(pipeline, keys, ENDS), inside)
+        yield Behind(Store(runner, keys, ENDS), inside)
     finally:
-        await pipeline.close()
+        await runner.close()

@@ -360,4 +360,4 @@ def test_the_store_keeps_the_rules_of_the_model(engine: Engine) -> None:
             )
         finally:
             runner.run(inside.wipe())
-            runner.run(inside.pipeline.close())
+            runner.run(inside.runner.close())

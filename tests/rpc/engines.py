@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.engines import RealEngine
+from tests.engines import Engine
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def silent_engine() -> Iterator[str]:
 
 
 @contextmanager
-def hung(engine: RealEngine) -> Iterator[None]:
+def hung(engine: Engine) -> Iterator[None]:
     """The engine's process stopped, and going on afterwards."""
     pid = engine.pid
     if pid is None:

@@ -22,7 +22,7 @@ def prefix(engine: Engine) -> str:
     async def register() -> None:
         store, inside = open_store(engine, fresh)
         await store.register(PROFILES)
-        await inside.pipeline.close()
+        await inside.runner.close()
 
     asyncio.run(register())
     return fresh
@@ -34,7 +34,7 @@ async def opened(engine: Engine, prefix: str) -> AsyncIterator[tuple[Store, Insi
     store, inside = open_store(engine, prefix)
     await inside.wipe()
     yield store, inside
-    await inside.pipeline.close()
+    await inside.runner.close()
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
 from sessiond.domain import ids
 from sessiond.store import loader
-from sessiond.store.connect import ConnectionLimits, connect
+from sessiond.store.connect import open_link
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.pipeline import TickPipeline
+from sessiond.store.link import LinkLimits
 from sessiond.store.replies import EndPolicy
+from sessiond.store.runner import ScriptRunner
 from sessiond.store.scripts import Store
 from tests.engines import Engine
 from tests.store.kit import ENDS
@@ -29,20 +28,19 @@ _SCORES: Final = {"u": _US, "recent": _US, "h": 1, "users": 1, "dead": 1}
 class Inside:
     """Raw access to one engine below one prefix."""
 
-    redis: Redis
-    pipeline: TickPipeline
+    runner: ScriptRunner
     keys: Keyspace
     prefix: str
     shebang: bool
 
     async def ask(self, *command: str | int | bytes) -> Any:
         """One plain command; its raw reply."""
-        return await self.pipeline.command(*command)
+        return await self.runner.command(*command)
 
     async def run(self, script: str, base: str, *arguments: str | int) -> Any:
         """One script, and its raw reply."""
         loaded = loader.load(script, shebang=self.shebang)
-        return await self.pipeline.run(loaded, base, arguments, idempotent=True)
+        return await self.runner.run(loaded, base, arguments, idempotent=True)
 
     def key(self, session_id: str) -> str:
         """The session's hash."""
@@ -90,8 +88,14 @@ class Inside:
 
     async def all_keys(self) -> list[str]:
         """Every key below the prefix but the registration."""
-        found = [k.decode() async for k in self.redis.scan_iter(f"{self.prefix}:*", count=1000)]
-        return sorted(k for k in found if not k.endswith((":meta", ":profiles")))
+        found: set[str] = set()
+        cursor = b"0"
+        while True:
+            match = ("MATCH", f"{self.prefix}:*", "COUNT", 1000)
+            cursor, keys = await self.ask("SCAN", cursor, *match)
+            found.update(key.decode() for key in keys)
+            if cursor == b"0":
+                return sorted(k for k in found if not k.endswith((":meta", ":profiles")))
 
     async def wipe(self) -> None:
         """Leave nothing below the prefix but the registration."""
@@ -179,10 +183,9 @@ def open_store(
     ends: EndPolicy = ENDS,
     *,
     url: str = "",
-    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008  frozen
+    limits: LinkLimits = LinkLimits(),  # noqa: B008  frozen
 ) -> tuple[Store, Inside]:
     """A store of its own connections and what is behind it; `url` leads to the engine."""
-    redis = connect(url or engine.url, limits)
-    pipeline, keys = TickPipeline(redis), Keyspace(prefix)
-    store = Store(pipeline, keys, ends, shebang=has_shebang(engine))
-    return store, Inside(redis, pipeline, keys, prefix, has_shebang(engine))
+    runner, keys = ScriptRunner(open_link(url or engine.url, limits)), Keyspace(prefix)
+    store = Store(runner, keys, ends, shebang=has_shebang(engine))
+    return store, Inside(runner, keys, prefix, has_shebang(engine))

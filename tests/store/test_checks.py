@@ -7,25 +7,26 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sessiond.store.checks import check_engine, clock_skew_s
-from sessiond.store.connect import ConnectionLimits, connect
+from sessiond.store.connect import open_link
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.pipeline import TickPipeline
+from sessiond.store.link import LinkLimits
+from sessiond.store.runner import ScriptRunner
 from tests.engines import Engine
 
 KEYS = Keyspace("checks")
 
 
 @pytest.fixture
-async def admin(engine: Engine) -> AsyncIterator[TickPipeline]:
+async def admin(engine: Engine) -> AsyncIterator[ScriptRunner]:
     """The engine, by a user that may do everything."""
     if engine.name == "fakeredis":
         pytest.skip("fakeredis has no INFO, CONFIG and ACL: exempt by name")
-    pipeline = TickPipeline(connect(engine.url, ConnectionLimits()))
-    yield pipeline
-    await pipeline.close()
+    runner = ScriptRunner(open_link(engine.url, LinkLimits()))
+    yield runner
+    await runner.close()
 
 
-async def test_a_good_engine_gives_no_fault(admin: TickPipeline) -> None:
+async def test_a_good_engine_gives_no_fault(admin: ScriptRunner) -> None:
     """Its name and version are known, and its clock is that of this machine."""
     findings = await check_engine(admin, KEYS)
     assert findings.faults == []
@@ -33,7 +34,7 @@ async def test_a_good_engine_gives_no_fault(admin: TickPipeline) -> None:
     assert abs(await clock_skew_s(admin)) < 1
 
 
-async def test_an_engine_that_evicts_is_a_fault(admin: TickPipeline) -> None:
+async def test_an_engine_that_evicts_is_a_fault(admin: ScriptRunner) -> None:
     """It would forget sessions without a trace."""
     await admin.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
@@ -48,13 +49,13 @@ async def test_an_engine_that_evicts_is_a_fault(admin: TickPipeline) -> None:
     ("refused", "named"), [("info", "INFO is refused"), ("object", "OBJECT ENCODING is refused")]
 )
 async def test_a_check_that_is_refused_warns_by_name(
-    engine: Engine, admin: TickPipeline, refused: str, named: str
+    engine: Engine, admin: ScriptRunner, refused: str, named: str
 ) -> None:
     """Managed engines and a least-privilege user do not let everybody look."""
     name, password = f"no-{refused}", "a-password-of-the-test"
     await admin.command("ACL", "SETUSER", name, "on", f">{password}", "~*", "+@all", f"-{refused}")
-    limited = TickPipeline(
-        connect(f"{engine.url}?username={name}&password={password}", ConnectionLimits())
+    limited = ScriptRunner(
+        open_link(f"{engine.url}?username={name}&password={password}", LinkLimits())
     )
     try:
         findings = await check_engine(limited, KEYS)
@@ -65,7 +66,7 @@ async def test_a_check_that_is_refused_warns_by_name(
     assert [w for w in findings.warnings if w.startswith(named)]
 
 
-async def test_a_full_memory_leaves_the_encoding_unchecked(admin: TickPipeline) -> None:
+async def test_a_full_memory_leaves_the_encoding_unchecked(admin: ScriptRunner) -> None:
     """Servers that restart meanwhile must be able to."""
     await admin.command("CONFIG", "SET", "maxmemory", "1")
     try:

@@ -125,7 +125,7 @@ async def short_log(
     """A store that keeps fifty events."""
     store, opened = open_store(engine, prefix, dataclasses.replace(ENDS, log_most=50))
     yield store, opened
-    await opened.pipeline.close()
+    await opened.runner.close()
 
 
 async def test_the_length_cap_is_counted_where_it_strikes(

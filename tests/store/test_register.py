@@ -27,7 +27,7 @@ async def first(engine: Engine) -> AsyncIterator[tuple[Store, Inside]]:
     pinned = [base + name for base in inside.keys.bases for name in ("meta", "profiles")]
     await inside.wipe()
     await inside.ask("UNLINK", *pinned)
-    await inside.pipeline.close()
+    await inside.runner.close()
 
 
 async def pinned(inside: Inside) -> list[tuple[dict[str, str], dict[str, str]]]:
@@ -125,4 +125,4 @@ async def test_the_longest_access_lifetime_is_remembered(
     assert revoked is not None
     at = (await other.scores(ALICE, "dead"))[session.id]
     assert at == revoked.session.end_ms + ENDS.access_ms + ENDS.leeway_ms
-    await other.pipeline.close()
+    await other.runner.close()

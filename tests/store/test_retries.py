@@ -37,7 +37,7 @@ async def faulty(engine: Engine, prefix: str, inside: Inside) -> AsyncIterator[t
             url = f"redis://{proxy.address}" if proxy.address else f"unix://{near}"
             store, opened = open_store(engine, prefix, url=url)
             yield store, proxy
-            await opened.pipeline.close()
+            await opened.runner.close()
 
 
 async def test_a_read_is_sent_again(faulty: tuple[Store, Proxy]) -> None:

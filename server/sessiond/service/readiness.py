@@ -13,7 +13,7 @@ from sessiond.domain.errors import SessionStoreError, StartupError
 from sessiond.domain.profile import Profile
 from sessiond.store.checks import MAX_SKEW_S, check_engine, clock_skew_s
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.pipeline import TickPipeline
+from sessiond.store.runner import ScriptRunner
 from sessiond.store.scripts import Store
 
 _INTERVAL_S: Final = 0.5
@@ -27,7 +27,7 @@ class Readiness:
 
     def __init__(
         self,
-        pipeline: TickPipeline,
+        runner: ScriptRunner,
         store: Store,
         keyspace: Keyspace,
         profiles: Iterable[Profile],
@@ -38,14 +38,14 @@ class Readiness:
         """Set what is watched.
 
         Args:
-            pipeline: leads to the store.
+            runner: leads to the store.
             store: registers this server.
             keyspace: holds the probe key.
             profiles: what this server has configured.
             strict: whether a fault of the engine stops the start (outside development mode).
             checked: whether the engine's settings are looked at; fakeredis has none.
         """
-        self._pipeline = pipeline
+        self._runner = runner
         self._store = store
         self._keyspace = keyspace
         self._profiles = tuple(profiles)
@@ -82,7 +82,7 @@ class Readiness:
         """Why the store cannot be used now; empty if it can."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                skew = await clock_skew_s(self._pipeline)
+                skew = await clock_skew_s(self._runner)
                 if self._was_admitted and not await self._store.is_registered():
                     if not self._emptied:
                         self._log.error("store_emptied")
@@ -109,7 +109,7 @@ class Readiness:
     async def _admit(self) -> None:
         """Look at the store's settings, and agree with it."""
         if self._checked:
-            findings = await check_engine(self._pipeline, self._keyspace)
+            findings = await check_engine(self._runner, self._keyspace)
             if findings.faults and self._strict:
                 raise StartupError("; ".join(findings.faults))
             for finding in (*findings.warnings, *findings.faults):

@@ -14,7 +14,7 @@ from redis.exceptions import ResponseError
 
 from sessiond.domain.errors import StoreFullError
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.pipeline import TickPipeline
+from sessiond.store.runner import ScriptRunner
 
 MIN_VERSION: Final = (7, 0)
 MAX_SKEW_S: Final = 5.0
@@ -30,7 +30,7 @@ class Findings:
     engine: str = ""
 
 
-async def check_engine(pipeline: TickPipeline, keyspace: Keyspace) -> Findings:
+async def check_engine(runner: ScriptRunner, keyspace: Keyspace) -> Findings:
     """Look at an engine that answers.
 
     Raises:
@@ -38,18 +38,18 @@ async def check_engine(pipeline: TickPipeline, keyspace: Keyspace) -> Findings:
     """
     findings = Findings()
     try:
-        info = _parse_info(await pipeline.command("INFO"))
+        info = _parse_info(await runner.command("INFO"))
     except ResponseError:
         findings.warnings.append("INFO is refused: version, eviction and persistence unchecked")
     else:
         _check_info(info, findings)
-    await _check_encoding(pipeline, keyspace, findings)
+    await _check_encoding(runner, keyspace, findings)
     return findings
 
 
-async def clock_skew_s(pipeline: TickPipeline) -> float:
+async def clock_skew_s(runner: ScriptRunner) -> float:
     """How far this machine's clock is ahead of the engine's, in seconds."""
-    seconds, microseconds = await pipeline.command("TIME")
+    seconds, microseconds = await runner.command("TIME")
     return time.time() - int(seconds) - int(microseconds) / 1e6
 
 
@@ -81,13 +81,13 @@ def _check_info(info: dict[str, str], findings: Findings) -> None:
         )
 
 
-async def _check_encoding(pipeline: TickPipeline, keyspace: Keyspace, findings: Findings) -> None:
+async def _check_encoding(runner: ScriptRunner, keyspace: Keyspace, findings: Findings) -> None:
     probe = keyspace.probe()
     try:
-        await pipeline.command("HSET", probe, "a", "x" * _LONGEST_FIELD)
-        await pipeline.command("PEXPIRE", probe, 10_000)
-        encoding = await pipeline.command("OBJECT", "ENCODING", probe)
-        await pipeline.command("DEL", probe)
+        await runner.command("HSET", probe, "a", "x" * _LONGEST_FIELD)
+        await runner.command("PEXPIRE", probe, 10_000)
+        encoding = await runner.command("OBJECT", "ENCODING", probe)
+        await runner.command("DEL", probe)
     except ResponseError:
         findings.warnings.append("OBJECT ENCODING is refused: memory per session unchecked")
         return

@@ -1,31 +1,22 @@
-"""From a store URL to a redis-py client for one node."""
+"""From a store URL to a link to one node."""
 
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from sessiond.domain.errors import StartupError
+from sessiond.store.link import LinkLimits
+from sessiond.store.multiplexer import Multiplexer
 
 EMBEDDED: Final = "embedded"
 FAKE: Final = "fakeredis"
 SCHEMES: Final = (EMBEDDED, "redis", "rediss", "unix", FAKE)
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """How long the store is waited for, in seconds, and how many connections are held."""
-
-    connect_s: float = 1.0
-    read_s: float = 2.0
-    pool_wait_s: float = 1.0
-    connections: int = 16
 
 
 def scheme_of(url: str) -> str:
@@ -48,10 +39,20 @@ def redacted(url: str) -> str:
     return f"{parts.scheme}://{host}{parts.path}"
 
 
-def connect(url: str, limits: ConnectionLimits, *, ca_file: str | None = None) -> Redis:
-    """A client for one node; it connects at its first command.
+def open_link(url: str, limits: LinkLimits, *, ca_file: str | None = None) -> Multiplexer:
+    """A link to one node; it connects at its first command.
 
-    redis-py's own retries are off: which calls may be sent twice is decided per script.
+    Raises:
+        StartupError: the URL or the file of certificates is wrong.
+    """
+    return Multiplexer(connections(url, limits, ca_file=ca_file).make_connection, limits)
+
+
+def connections(url: str, limits: LinkLimits, *, ca_file: str | None = None) -> ConnectionPool:
+    """What makes connections to one node.
+
+    They have no read timeout: whoever reads keeps time. redis-py's own retries are off: which calls
+    may be sent twice is decided per script.
     """
     scheme = scheme_of(url)
     if scheme == FAKE:
@@ -64,12 +65,10 @@ def connect(url: str, limits: ConnectionLimits, *, ca_file: str | None = None) -
             raise StartupError(f"no certificates in {ca_file}: {error.strerror}") from None
         options["ssl_ca_certs"] = ca_file
     try:
-        pool = BlockingConnectionPool.from_url(
+        return ConnectionPool.from_url(
             url,
-            max_connections=limits.connections,
-            timeout=limits.pool_wait_s,
             socket_connect_timeout=limits.connect_s,
-            socket_timeout=limits.read_s,
+            socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
             client_name="sessiond",
@@ -77,4 +76,3 @@ def connect(url: str, limits: ConnectionLimits, *, ca_file: str | None = None) -
         )
     except ValueError as error:
         raise StartupError(f"the store URL {redacted(url)!r} is wrong: {error}") from None
-    return Redis.from_pool(pool)

@@ -24,7 +24,7 @@ from sessiond.domain.session import Client, EndReason, Outcome, Session, State
 from sessiond.store import loader, refusals
 from sessiond.store.fields import ATTRIBUTE, client_details, creation_fields, decode_session
 from sessiond.store.keyspace import SCHEMA_VERSION, Keyspace
-from sessiond.store.pipeline import Argument, TickPipeline
+from sessiond.store.link import Argument
 from sessiond.store.replies import (
     ALL_STATES,
     Created,
@@ -40,6 +40,7 @@ from sessiond.store.replies import (
     Revoked,
     Swept,
 )
+from sessiond.store.runner import ScriptRunner
 
 _A_RULE: Final = ""
 """Who ended a session when no caller asked for it: the cap, a reused token, the expiry."""
@@ -49,9 +50,9 @@ class Store:
     """The operations on sessions. Every method may raise StoreUnavailableError."""
 
     def __init__(
-        self, pipeline: TickPipeline, keyspace: Keyspace, ends: EndPolicy, *, shebang: bool = True
+        self, runner: ScriptRunner, keyspace: Keyspace, ends: EndPolicy, *, shebang: bool = True
     ) -> None:
-        self._pipeline = pipeline
+        self._runner = runner
         self._keys = keyspace
         self._scripts = loader.load_all(shebang=shebang)
         self._ends: tuple[Argument, ...] = (
@@ -283,7 +284,7 @@ class Store:
 
     async def is_registered(self) -> bool:
         """Whether the store still holds what `register` wrote."""
-        return bool(await self._pipeline.command("EXISTS", self._keys.meta()))
+        return bool(await self._runner.command("EXISTS", self._keys.meta()))
 
     async def register(self, profiles: Iterable[Profile], *, complete: bool = True) -> None:
         """Pin what all servers of a store must agree on, in every partition.
@@ -298,7 +299,7 @@ class Store:
         """
         # Loaded ahead: fakeredis' TCP server hangs up at any error reply, NOSCRIPT too.
         await asyncio.gather(
-            *(self._pipeline.command("SCRIPT", "LOAD", s.source) for s in self._scripts.values())
+            *(self._runner.command("SCRIPT", "LOAD", s.source) for s in self._scripts.values())
         )
         arguments: list[Argument] = [SCHEMA_VERSION, PARTITIONS, self._ends[1]]
         arguments.append("all" if complete else "own")
@@ -324,7 +325,7 @@ class Store:
         self, name: str, base: str, arguments: Sequence[Argument], *, idempotent: bool
     ) -> Any:
         script = self._scripts[name]
-        return await self._pipeline.run(script, base, arguments, idempotent=idempotent)
+        return await self._runner.run(script, base, arguments, idempotent=idempotent)
 
 
 def _sessions(flat: list[Any], now_ms: int) -> Iterable[Session]:

@@ -1,0 +1,38 @@
+"""What a link to the engine is, however it connects."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+Argument: TypeAlias = str | int | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLimits:
+    """How long the store is waited for, in seconds, and how many commands wait for it at most."""
+
+    connect_s: float = 1.0
+    read_s: float = 2.0
+    in_flight: int = 10_000
+
+
+class Link(Protocol):
+    """A way to one engine."""
+
+    def send(self, *command: Argument) -> Awaitable[Any]:
+        """The raw reply to a command that is sent once.
+
+        Raises:
+            ConnectionLostError: the connection broke; the command may have taken effect.
+            StoreUnavailableError: no answer in time, or the engine cannot serve now.
+            StoreFullError: the engine is at maxmemory and refused the command whole.
+            OverloadedError: too many commands are in flight; this one was not sent.
+            ResponseError: the engine refused the command for another reason.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Wait for the replies to what was sent, then disconnect."""
+        ...

@@ -1,0 +1,134 @@
+"""All commands of a process over one connection to the engine.
+
+What is sent in one tick of the event loop is written at once, and replies are read in order: RESP
+answers commands in the order in which they came. redis-py's connection does everything else: it
+connects, encrypts, authenticates and parses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+from hiredis import pack_command
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import InvalidResponse, ReadOnlyError, RedisError, ResponseError
+
+from sessiond.domain.errors import OverloadedError, SessionStoreError
+from sessiond.store.engine_errors import translated
+from sessiond.store.link import Argument, LinkLimits
+
+
+class _Call(NamedTuple):
+    reply: asyncio.Future[Any]
+    due: float
+
+
+class Multiplexer:
+    """A link to one node. Not thread-safe: it belongs to one event loop.
+
+    It connects at the first command. When the connection breaks, what waits for a reply fails at
+    once, and the next command connects again. A caller that goes away takes nothing back: its reply
+    is still read, and dropped.
+    """
+
+    def __init__(
+        self, make_connection: Callable[[], AbstractConnection], limits: LinkLimits
+    ) -> None:
+        self._make_connection: Final = make_connection
+        self._limits: Final = limits
+        self._calls: deque[_Call] = deque()
+        """In the order of their commands: those in flight, then those of `_unsent`."""
+        self._unsent: list[bytes] = []
+        self._wanted = asyncio.Event()
+        self._line: asyncio.Task[None] | None = None
+
+    def send(self, *command: Argument) -> asyncio.Future[Any]:
+        """Send a command; see `Link.send`. The read timeout begins here, also while connecting."""
+        if len(self._calls) >= self._limits.in_flight:
+            raise OverloadedError("the server has as many commands in flight as it takes")
+        # hiredis declares a tuple of one; any number is packed.
+        return self._enqueue(pack_command(command))  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        """Wait for the replies to what was sent, then disconnect."""
+        if self._calls:
+            with suppress(SessionStoreError, RedisError):
+                await self._enqueue(pack_command(("PING",)))  # answered after all before it
+        if self._line:
+            self._line.cancel()
+            await asyncio.wait([self._line])
+
+    def _enqueue(self, packed: bytes) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        call = _Call(loop.create_future(), loop.time() + self._limits.read_s)
+        self._calls.append(call)
+        self._unsent.append(packed)
+        self._wanted.set()
+        if self._line is None:
+            self._line = loop.create_task(self._hold_line())
+        return call.reply
+
+    async def _hold_line(self) -> None:
+        """Serve over one connection until it breaks, then fail what it owes."""
+        connection = self._make_connection()
+        problem: Exception = ConnectionError("the connection was closed")
+        try:
+            async with asyncio.TaskGroup() as line:
+                line.create_task(self._watch())
+                async with asyncio.timeout(self._limits.connect_s):
+                    await connection.connect()  # type: ignore[no-untyped-call]
+                line.create_task(self._write(connection))
+                await self._read(connection)
+        except* Exception as problems:  # noqa: BLE001  whatever it was, every caller learns of it
+            problem = problems.exceptions[0]
+        finally:
+            calls, self._calls = self._calls, deque()
+            self._unsent.clear()
+            self._line = None
+            for call in calls:
+                _fail(call, problem)
+            await connection.disconnect(nowait=True)
+
+    async def _watch(self) -> None:
+        """Raise TimeoutError once the oldest call is overdue, whether or not its caller waits."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = self._calls[0].due if self._calls else loop.time() + self._limits.read_s
+            left = due - loop.time()
+            if left <= 0:
+                raise TimeoutError
+            await asyncio.sleep(left)
+
+    async def _write(self, connection: AbstractConnection) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            commands = b"".join(self._unsent)
+            self._unsent.clear()
+            await connection.send_packed_command(commands, check_health=False)
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        while True:
+            try:
+                reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
+            except ReadOnlyError:
+                raise  # no longer the primary: the next connection may find the one that is
+            except ResponseError as error:
+                reply = error
+            if len(self._calls) <= len(self._unsent):
+                raise InvalidResponse("a reply to no command")
+            call = self._calls.popleft()
+            if isinstance(reply, ResponseError):
+                _fail(call, reply)
+            elif not call.reply.done():
+                call.reply.set_result(reply)
+
+
+def _fail(call: _Call, problem: Exception) -> None:
+    if not call.reply.done():
+        call.reply.set_exception(translated(problem))
