@@ -11,11 +11,12 @@ from sample import Facts
 from sessiond.domain.ids import new_session_id
 from sessiond.domain.profile import AtCap, Profile
 from sessiond.domain.session import Session
-from sessiond.store.connect import ConnectionLimits, connect
+from sessiond.store.connect import open_link
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.pipeline import TickPipeline
+from sessiond.store.link import LinkLimits
 from sessiond.store.replies import EndPolicy, NewSession, Request
+from sessiond.store.runner import ScriptRunner
 from sessiond.store.scripts import Store
 
 _MINUTE: Final = 60_000
@@ -37,13 +38,13 @@ NO_REQUEST: Final = Request()
 @asynccontextmanager
 async def open_store(engine: EmbeddedEngine) -> AsyncIterator[Store]:
     """A registered store on the engine, with the defaults of the settings."""
-    pipeline = TickPipeline(connect(engine.url, ConnectionLimits(read_s=30.0)))
+    runner = ScriptRunner(open_link(engine.url, LinkLimits(read_s=30.0)))
     try:
-        store = Store(pipeline, Keyspace(), ENDS)
+        store = Store(runner, Keyspace(), ENDS)
         await store.register([DEFAULT])
         yield store
     finally:
-        await pipeline.close()
+        await runner.close()
 
 
 async def create(
