@@ -32,12 +32,26 @@ def draw_memory(rows: Sequence[_Sizes]) -> None:
         "all fields": [row.full for row in rows],
     }
     labels = [row.layout.replace(", engine", ",\nengine") for row in rows]
-    draw_bars("memory.png", labels, figures, "bytes per session in the engine")
+    _save(_bars(labels, figures, "bytes per session in the engine")[0], "memory.png")
 
 
-def draw_bars(
-    name: str, labels: Sequence[str], figures: Mapping[str, Sequence[float]], axis: str
+def draw_calls(
+    operations: Sequence[str], figures: Mapping[str, Sequence[float]], no_op: float
 ) -> None:
+    """CPU per call by operation, beside that of a no-op, in microseconds, as cpu.png."""
+    labels = [
+        name.replace("BatchValidate of 100", "BatchValidate,\nper session") for name in operations
+    ]
+    labels = [name.replace(", ", ",\n") for name in labels]
+    figure, axes = _bars(labels, figures, "server CPU per call, microseconds")
+    axes.axvline(no_op, color="black", linestyle="--", linewidth=0.8, label="a no-op RPC")
+    axes.legend(fontsize=8, frameon=False)
+    _save(figure, "cpu.png")
+
+
+def _bars(
+    labels: Sequence[str], figures: Mapping[str, Sequence[float]], axis: str
+) -> tuple[Any, Any]:
     """Horizontal bars, one group a label, with their values."""
     thickness = 0.8 / len(figures)
     figure, axes = _axes(0.45 + len(labels) * (0.16 + 0.2 * len(figures)))
@@ -50,28 +64,23 @@ def draw_bars(
     axes.margins(x=0.1)
     axes.set_xlabel(axis, fontsize=8)
     axes.legend(fontsize=8, frameon=False)
-    _save(figure, name)
+    return figure, axes
 
 
-def draw_lines(
-    name: str,
-    at: Sequence[float],
-    panels: Mapping[str, Mapping[str, Sequence[float]]],
-    axis: str,
-) -> None:
-    """Lines over a logarithmic axis, one panel beside another."""
+def draw_scale(sizes: Sequence[int], panels: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
+    """CPU per call by number of live sessions, one panel for each process, as scale.png."""
     figure, every = plt.subplots(1, len(panels), figsize=(9, 3.6), dpi=_DPI)
     for axes, (what, lines) in zip(every, panels.items(), strict=True):
         for label, values in lines.items():
-            axes.plot(at, values, marker="o", markersize=3, linewidth=1.2, label=label)
+            axes.plot(sizes, values, marker="o", markersize=3, linewidth=1.2, label=label)
         axes.set_xscale("log")
         axes.set_ylim(bottom=0)
-        axes.set_xlabel(axis, fontsize=8)
+        axes.set_xlabel("live sessions", fontsize=8)
         axes.set_ylabel(what, fontsize=8)
         axes.tick_params(labelsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     every[-1].legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    _save(figure, name)
+    _save(figure, "scale.png")
 
 
 def _axes(height: float) -> tuple[Any, Any]:

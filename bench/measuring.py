@@ -1,23 +1,27 @@
-"""One run of a load on a contender: what it cost, per call."""
+"""Runs of a load on contenders, in turn: what a call cost and took."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from statistics import median
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import h2load
 import python_load
 from answers import WrongAnswerError
+from contender import NO_OP
 from engine import client_of
+from ground import Ground
 from load import Load, Times
+from operations import Operation
 from serving import Server
 
-Make = Callable[[int], Awaitable[Load]]
+_WARM_UP: Final = 4
+"""The run before the first round has one call of so many."""
 
 
 @dataclass(frozen=True)
@@ -89,3 +93,48 @@ async def measure(server: Server, load: Load, scripts_per_call: int) -> Run:
         times.percentile(50),
         times.percentile(99),
     )
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server, and what it finds in its store."""
+
+    server: Server
+    ground: Ground
+
+
+async def alternate(
+    operation: Operation, contenders: Sequence[Contender], rounds: int
+) -> list[list[Run]]:
+    """For each contender its runs, one a round, after one that does not count.
+
+    They take turns, each as often first as last: the machine's speed drifts.
+    """
+    runs: dict[Contender, list[Run]] = {contender: [] for contender in contenders}
+    for number in range(rounds + 1):
+        calls = operation.calls if number else operation.calls // _WARM_UP
+        for contender in contenders if number % 2 else reversed(contenders):
+            server, ground = contender.server, contender.ground
+            load = await operation.make(ground, calls)
+            run = await measure(server, load, 0 if server.kind == NO_OP else operation.scripts)
+            await ground.tidy()
+            if number:
+                runs[contender].append(run)
+    return list(runs.values())
+
+
+def ratio(over: Sequence[Run], under: Sequence[Run]) -> float:
+    """How server CPU compares within a round: the median over the rounds."""
+    return median(a.server_us / b.server_us for a, b in zip(over, under, strict=True))
+
+
+def engine_ratio(over: Sequence[Run], under: Sequence[Run]) -> float:
+    """How engine CPU compares within a round: the median over the rounds."""
+    return median(a.engine_us / b.engine_us for a, b in zip(over, under, strict=True))
+
+
+def client_name() -> str:
+    """Which clients put the load on."""
+    if h2load.is_installed():
+        return "Load by `h2load` where every request is the same, else by Python processes."
+    return "Load by Python processes; `h2load` is not installed."

@@ -18,13 +18,22 @@ class Operation:
     make: Callable[[Ground, int], Awaitable[Load]]
     calls: int
     scripts: int = 1
-    """How many scripts a call runs in the engine."""
+    """How many scripts a call runs in the engine; they are sent at once."""
+
+    @property
+    def round_trips(self) -> str:
+        """How often it goes to the engine."""
+        return "1" if self.scripts == 1 else f"1 of {self.scripts}"
 
 
 ONE: Final = Operation("Validate by session id", Ground.validate_one, 6000)
 ANY: Final = Operation("Validate by session id", Ground.validate_any, 3000)
-_KNOWN: Final = Operation("Validate by access token, seen before", Ground.validate_known_token, 6000)
-_FRESH: Final = Operation("Validate by access token, first sight", Ground.validate_fresh_tokens, 3000)
+_KNOWN: Final = Operation(
+    "Validate by access token, seen before", Ground.validate_known_token, 6000
+)
+_FRESH: Final = Operation(
+    "Validate by access token, first sight", Ground.validate_fresh_tokens, 3000
+)
 _CREATE: Final = Operation("Create", Ground.create, 3000)
 _AT_CAP: Final = Operation("Create at the cap", Ground.create_at_cap, 3000)
 _REFRESH: Final = Operation("Refresh", Ground.refresh, 3000)

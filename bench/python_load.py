@@ -103,7 +103,9 @@ async def _work(share: _Share) -> _Done:
     async with grpc.aio.insecure_channel(share.address) as channel:
         response = RESPONSES[load.method]
         call: Any = channel.unary_unary(
-            SERVICE + load.method, request_serializer=None, response_deserializer=response.FromString
+            SERVICE + load.method,
+            request_serializer=None,
+            response_deserializer=response.FromString,
         )
 
         async def caller() -> None:

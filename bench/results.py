@@ -13,7 +13,8 @@ from pathlib import Path
 
 from sessiond.store import embedded_host
 
-RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+_FOLDER = Path(__file__).resolve().parent
+RESULTS = _FOLDER / "RESULTS.md"
 _TITLE = """\
 # Results
 
@@ -22,10 +23,12 @@ Measured, never estimated. Each section says by which command, and at which comm
 
 
 def commit() -> str:
-    """The commit that was measured; marked when the tree differs from it."""
-    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    found = subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=True)
-    return found.stdout.strip()
+    """The commit that was measured; marked when the tree differs from it in more than results."""
+    command = ["git", "describe", "--always", "--exclude=*"]
+    found = subprocess.run(command, cwd=_FOLDER, capture_output=True, text=True, check=True)
+    inputs = [":/", ":!RESULTS.md", ":!*.png"]
+    unchanged = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *inputs], cwd=_FOLDER)
+    return found.stdout.strip() + ("-dirty" if unchanged.returncode else "")
 
 
 def cpu_model() -> str:

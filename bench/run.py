@@ -12,11 +12,15 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+import cpu
 import latency
 import memory
+import scale
 
 PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "memory": memory.main,
+    "cpu": cpu.main,
+    "scale": scale.main,
     "latency": latency.main,
 }
 
