@@ -26,9 +26,9 @@ def commit() -> str:
     """The commit that was measured; marked when the tree differs from it in more than results."""
     command = ["git", "describe", "--always", "--exclude=*"]
     found = subprocess.run(command, cwd=_FOLDER, capture_output=True, text=True, check=True)
-    inputs = [":/", ":!RESULTS.md", ":!*.png"]
-    unchanged = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", *inputs], cwd=_FOLDER)
-    return found.stdout.strip() + ("-dirty" if unchanged.returncode else "")
+    differs = ["git", "diff", "--quiet", "HEAD", "--", ":/", ":!RESULTS.md", ":!*.png"]
+    dirty = subprocess.run(differs, cwd=_FOLDER, check=False).returncode
+    return found.stdout.strip() + ("-dirty" if dirty else "")
 
 
 def cpu_model() -> str:
