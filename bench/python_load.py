@@ -83,16 +83,19 @@ def _pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(_PROCESSES, context, initializer=_begin, initargs=(together,))
 
 
-_together: list[Barrier] = []
-"""In a load process: what all of them wait at before they start."""
-
-
 def _begin(together: Barrier) -> None:
+    """Set up a load process: one event loop for all runs, which gRPC does not let go of."""
+    _runners.append(asyncio.Runner(loop_factory=uvloop.new_event_loop))
     _together.append(together)
 
 
+_runners: list[asyncio.Runner] = []
+_together: list[Barrier] = []
+"""What the processes wait at, for each other, before they start."""
+
+
 def _run(share: _Share) -> _Done:
-    return uvloop.run(_work(share))
+    return _runners[0].run(_work(share))
 
 
 async def _work(share: _Share) -> _Done:

@@ -22,7 +22,7 @@ from results import record, table
 from sessiond.settings import Settings
 
 SIZES: Final = (1_000, 100_000, 1_000_000)
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ def _report(fills: Sequence[Filled], found: dict[Operation, list[list[Run]]]) ->
             (
                 "call",
                 *(f"server CPU at {size:,}, us" for size in SIZES),
-                "most / least sessions",
+                f"{SIZES[-1]:,} / {SIZES[0]:,}",
                 *(f"engine CPU at {size:,}, us" for size in SIZES),
-                "most / least sessions",
+                f"{SIZES[-1]:,} / {SIZES[0]:,}",
             ),
             map(_row, found, found.values()),
         ),
