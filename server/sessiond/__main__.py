@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -114,6 +115,7 @@ async def _serve_until_stopped(app: App, stop: asyncio.Task[bool]) -> None:
     failure = asyncio.create_task(app.failed())
     ready = asyncio.create_task(app.ready.wait())
     await _first_of(failure, stop, ready)
+    gc.freeze()  # what is there by now stays: no collection need look at it again
     if app.settings.dev and ready.done():
         _welcome(app.settings, app.address)
     await _first_of(failure, stop)

@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     store_read_timeout: Duration = Field(
         default=timedelta(seconds=2),
         gt=timedelta(0),
-        description="How long the store may take to answer, connecting included.",
+        description="How long the store may be silent while it owes answers, connecting included.",
     )
     key_prefix: str = Field(
         default="ss",

@@ -243,17 +243,17 @@ async def test_commands_in_flight_are_bounded() -> None:
         link = open_link(engine.url, LinkLimits(in_flight=10))
         calls = [link.send(f"C{i}") for i in range(10)]
         with pytest.raises(OverloadedError):
-            link.send("ELEVENTH")
+            await link.send("ELEVENTH")
         calls[0].cancel()
         with pytest.raises(OverloadedError):
-            link.send("ELEVENTH")  # a caller that has gone still waits for its reply
+            await link.send("ELEVENTH")  # a caller that has gone still waits for its reply
         await until(lambda: _asked(engine, 10))
         engine.say(OK)
-        await until(lambda: _sent(link, "LATER"))
+        later = await _accepted(link, "LATER")
         await until(lambda: _asked(engine, 11))
         assert [command[0] for command in engine.asked[9:]] == [b"C9", b"LATER"]
         engine.say(OK * 10)
-        assert set(await asyncio.gather(*calls[1:])) == {b"OK"}
+        assert set(await asyncio.gather(*calls[1:], later)) == {b"OK"}
         await link.close()
 
 
@@ -280,6 +280,20 @@ async def test_a_stuck_engine_fails_calls_in_time_and_is_back_at_once(
     assert found is not None
     assert found.session == session
     await opened.runner.close()
+
+
+async def test_an_engine_that_is_slow_is_not_taken_for_stuck() -> None:
+    """As long as replies come, those behind them may take longer than it may be silent."""
+    async with scripted(lambda _: b"") as engine:
+        link = open_link(engine.url, QUICK)
+        calls = [link.send(f"C{i}") for i in range(6)]
+        await until(lambda: _asked(engine, 6))
+        for _ in calls:
+            await asyncio.sleep(QUICK.read_s / 2)
+            engine.say(OK)
+        assert await asyncio.gather(*calls) == [b"OK"] * 6
+        assert len(engine.connections) == 1
+        await link.close()
 
 
 async def test_closing_waits_for_what_was_sent(engine: Engine, prefix: str, inside: Inside) -> None:
@@ -327,10 +341,11 @@ async def _closed(engine: Scripted) -> bool:
     return engine.connections[-1].is_closing()
 
 
-async def _sent(link: Multiplexer, command: str) -> bool:
-    await asyncio.sleep(0)
-    try:
-        link.send(command)
-    except OverloadedError:
-        return False
-    return True
+async def _accepted(link: Multiplexer, command: str) -> asyncio.Future[Any]:
+    """The reply to a command, once there is room for it."""
+    while True:
+        await asyncio.sleep(0)
+        reply = link.send(command)
+        if not reply.done():
+            return reply
+        assert isinstance(reply.exception(), OverloadedError)

@@ -17,7 +17,7 @@ from sessiond.store.scripts import Store
 from tests.engines import Engine
 from tests.faults.proxy import Fault, Proxy, RespWatch
 from tests.store.inside import Inside, open_store
-from tests.store.kit import ALICE, NOBODY, as_request, create, login, refresh
+from tests.store.kit import ALICE, MINUTE, NOBODY, as_request, create, login, refresh
 from tests.store.walk import walk
 
 SCRIPT = b"EVALSHA"
@@ -49,6 +49,26 @@ async def test_a_read_is_sent_again(faulty: tuple[Store, Proxy]) -> None:
     assert found is not None
     assert found.session == session
     assert proxy.struck == 1
+
+
+async def test_a_batch_of_validations_is_sent_again(faulty: tuple[Store, Proxy]) -> None:
+    """Each of them, and the answers come in order."""
+    store, proxy = faulty
+    ids = [(await login(store)).id for _ in range(3)]
+    ids.insert(1, ids[0][:-4] + "AAAA")
+    proxy.lose(Fault.CUT, 1, SCRIPT)
+    found = await store.validate_many(ids, MINUTE)
+    assert [f.session.id if f else None for f in found] == [ids[0], None, *ids[2:]]
+    assert proxy.struck == 1
+
+
+async def test_a_batch_whose_engine_is_gone_is_unavailable(faulty: tuple[Store, Proxy]) -> None:
+    """None of its answers is made up."""
+    store, proxy = faulty
+    ids = [(await login(store)).id for _ in range(3)]
+    proxy.lose(Fault.CUT, ALWAYS, SCRIPT)
+    with pytest.raises(StoreUnavailableError):
+        await store.validate_many(ids, MINUTE)
 
 
 async def test_a_read_is_not_sent_again_for_ever(faulty: tuple[Store, Proxy]) -> None:

@@ -83,17 +83,20 @@ def test_scripts_that_write_nothing_say_so() -> None:
 async def test_an_engine_that_forgot_the_scripts_is_given_them_again(
     store: Store, inside: Inside, engine: Engine
 ) -> None:
-    """Also for many calls in one pipeline, of which each runs once."""
+    """Also for many calls of one tick, of which each runs once."""
     if engine.name == "fakeredis":
         pytest.skip("fakeredis hangs up at any error reply, NOSCRIPT too")
     session = await login(store)
     await inside.ask("SCRIPT", "FLUSH")
+    batch = asyncio.create_task(store.validate_many([session.id] * 3, 0))
     answers = await asyncio.gather(
         *(login(store) for _ in range(5)),
         *(refresh(store, session, grace_ms=0, request="r1") for _ in range(1)),
         *(login(store, "bob") for _ in range(5)),
     )
     assert len(answers) == 11
+    found = await batch
+    assert [f.session.id for f in found if f] == [session.id] * 3
     assert (await inside.counts("alice"))["created"] == 6
     assert (await inside.counts("bob"))["created"] == 5
     await walk(store, inside)

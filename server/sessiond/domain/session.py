@@ -73,6 +73,10 @@ class Authentication:
     time_ms: int = 0
 
 
+NOT_TOLD: Final = Authentication()
+"""The caller did not say how the user proved who they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """One browser or device of one user; its id never changes."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
+import orjson
 import structlog
 
 _LEVELS: Final = {
@@ -26,11 +29,20 @@ def _on_one_line(
     return event
 
 
+def _json(event: structlog.typing.EventDict, **options: Any) -> str:
+    """ASCII, as json.dumps gives it: some readers of logs end lines at more than LF."""
+    with suppress(orjson.JSONEncodeError):
+        line = orjson.dumps(event, **options)
+        if line.isascii():
+            return line.decode()
+    return json.dumps(event, **options)
+
+
 def configure(level: str, form: str) -> None:
     """Set up logging for the process: `form` is json or logfmt."""
     renderers: list[structlog.typing.Processor]
     if form == "json":
-        renderers = [structlog.processors.JSONRenderer()]
+        renderers = [structlog.processors.JSONRenderer(_json)]
     else:
         logfmt = structlog.processors.LogfmtRenderer(
             key_order=("time", "level", "event"), bool_as_flag=False
@@ -43,6 +55,6 @@ def configure(level: str, form: str) -> None:
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -20,8 +20,6 @@ _CUT_FIELDS: Final = (
     (Cut.FINGERPRINT, "fingerprint"),
 )
 
-_NO_AUTHENTICATION: Final = domain.Authentication()
-
 
 def timestamp(ms: int) -> Timestamp | None:
     """A time in milliseconds as a Timestamp; None for 0, which stands for "never"."""
@@ -32,43 +30,58 @@ def timestamp(ms: int) -> Timestamp | None:
 
 def session(value: domain.Session) -> session_pb2.Session:
     """A session, without anything that could be used as a credential."""
-    client = value.client
-    return session_pb2.Session(
-        session_id=value.id,
-        user_id=value.user_id,
-        profile=value.profile,
-        state=session_pb2.Session.State.ValueType(value.state),
-        end_reason=session_pb2.EndReason.ValueType(value.end_reason),
-        client=session_pb2.Client(
-            user_agent=client.user_agent,
-            ip_address=client.ip_address,
-            device_id=client.device_id,
-            device_name=client.device_name,
-            fingerprint=client.fingerprint,
-            cut_fields=[name for mark, name in _CUT_FIELDS if mark in client.cut],
-        ),
-        attributes=value.attributes,
-        authentication=_authentication(value.authentication),
-        audience=value.audience,
-        create_time=Timestamp(
-            seconds=value.create_us // 1_000_000, nanos=value.create_us % 1_000_000 * 1000
-        ),
-        expire_time=timestamp(value.expire_ms),
-        absolute_expire_time=timestamp(value.absolute_expire_ms),
-        refresh_time=timestamp(value.refresh_ms),
-        last_seen_time=timestamp(value.last_seen_ms),
-        end_time=timestamp(value.end_ms),
-        ended_by=value.ended_by,
-        etag=str(value.version),
-    )
+    message = session_pb2.Session()
+    _fill(message, value)
+    return message
 
 
-def _authentication(value: domain.Authentication) -> session_pb2.Authentication | None:
-    if value == _NO_AUTHENTICATION:
-        return None
-    return session_pb2.Authentication(
-        methods=value.methods, acr=value.acr, time=timestamp(value.time_ms)
-    )
+def _fill(message: session_pb2.Session, value: domain.Session) -> None:
+    # In place: parts that are made by themselves and then copied take four times as long.
+    message.session_id = value.id
+    message.user_id = value.user_id
+    message.profile = value.profile
+    message.state = session_pb2.Session.State.ValueType(value.state)
+    message.etag = str(value.version)
+    _fill_client(message.client, value.client)
+    if value.attributes:
+        message.attributes.update(value.attributes)
+    if value.authentication is not domain.NOT_TOLD:
+        _fill_authentication(message.authentication, value.authentication)
+    if value.audience:
+        message.audience.extend(value.audience)
+    created = message.create_time
+    created.seconds, micros = divmod(value.create_us, 1_000_000)
+    created.nanos = micros * 1000
+    _fill_time(message.expire_time, value.expire_ms)
+    _fill_time(message.absolute_expire_time, value.absolute_expire_ms)
+    _fill_time(message.refresh_time, value.refresh_ms)
+    _fill_time(message.last_seen_time, value.last_seen_ms)
+    if value.end_ms:
+        message.end_reason = session_pb2.EndReason.ValueType(value.end_reason)
+        message.ended_by = value.ended_by
+        _fill_time(message.end_time, value.end_ms)
+
+
+def _fill_time(message: Timestamp, ms: int) -> None:
+    message.seconds, rest = divmod(ms, 1000)
+    message.nanos = rest * 1_000_000
+
+
+def _fill_client(message: session_pb2.Client, value: domain.Client) -> None:
+    message.user_agent = value.user_agent
+    message.ip_address = value.ip_address
+    message.device_id = value.device_id
+    message.device_name = value.device_name
+    message.fingerprint = value.fingerprint
+    if value.cut:
+        message.cut_fields.extend(name for mark, name in _CUT_FIELDS if mark in value.cut)
+
+
+def _fill_authentication(message: session_pb2.Authentication, value: domain.Authentication) -> None:
+    message.methods.extend(value.methods)
+    message.acr = value.acr
+    if value.time_ms:
+        _fill_time(message.time, value.time_ms)
 
 
 def sessions(values: Iterable[domain.Session]) -> list[session_pb2.Session]:
@@ -88,8 +101,10 @@ def tokens(value: Tokens) -> session_pb2.Tokens:
 
 def validation(value: Validation) -> session_service_pb2.ValidateSessionResponse:
     """A verdict."""
-    return session_service_pb2.ValidateSessionResponse(
-        verdict=session_service_pb2.Verdict.ValueType(value.verdict),
-        session=session(value.session) if value.session else None,
-        end_reason=session_pb2.EndReason.ValueType(value.end_reason),
-    )
+    message = session_service_pb2.ValidateSessionResponse()
+    message.verdict = session_service_pb2.Verdict.ValueType(value.verdict)
+    if value.session:
+        _fill(message.session, value.session)
+    else:
+        message.end_reason = session_pb2.EndReason.ValueType(value.end_reason)
+    return message

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import secrets
 import socket
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -124,7 +124,7 @@ def _behaviour(method: Method, handler: Handler) -> Callable[[Any, Context], Awa
         metadata = {key: value for key, value in pairs if isinstance(value, str)}
         request_id = metadata.get(REQUEST_ID_KEY, "")
         if not _REQUEST_ID.fullmatch(request_id):
-            request_id = str(uuid.uuid4())
+            request_id = secrets.token_hex(16)
         return await handler(Call(method, request, context, metadata, request_id))
 
     return behave

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from base64 import urlsafe_b64encode
@@ -12,8 +11,15 @@ from sessiond.store.replies import Request
 
 
 def _hash(value: Any, size: int) -> str:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        value, default=_members, sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
     return urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:size]).decode().rstrip("=")
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """A dataclass as JSON has it; dataclasses.asdict would copy all that it holds."""
+    return {field: getattr(value, field) for field in value.__dataclass_fields__}
 
 
 def request(
@@ -33,7 +39,7 @@ def request(
         return Request()
     return Request(
         key=_hash([caller, method, user_id, request_id], 16),
-        digest=_hash(dataclasses.asdict(command), 16),
+        digest=_hash(command, 16),
         ttl_ms=ttl_ms,
     )
 

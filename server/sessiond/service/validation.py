@@ -14,6 +14,7 @@ from sessiond.domain.errors import (
     RefreshTokenInvalidError,
 )
 from sessiond.domain.session import EndReason, Session, State, Verdict
+from sessiond.store.replies import Found
 from sessiond.store.scripts import Store
 from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.refresh import RefreshTokens
@@ -83,7 +84,9 @@ class Validator:
     async def validate(self, credential: Credential) -> Validation:
         """The verdict on one credential. Forged tokens never reach the store."""
         claim = self._read(credential)
-        return claim if isinstance(claim, Validation) else await self._look_up(claim)
+        if isinstance(claim, Validation):
+            return claim
+        return self._judge(claim, await self._store.validate(claim.session_id, self._activity_ms))
 
     async def validate_many(self, credentials: Sequence[Credential]) -> list[Validation]:
         """The verdict on each, in order. Other calls get their turn between signatures."""
@@ -92,10 +95,12 @@ class Validator:
             claims.append(self._read(credential))
             if len(claims) % _IN_ONE_TURN == 0:
                 await asyncio.sleep(0)
-        found = iter(
-            await asyncio.gather(*(self._look_up(c) for c in claims if isinstance(c, _Claim)))
-        )
-        return [next(found) if isinstance(claim, _Claim) else claim for claim in claims]
+        asked = [claim.session_id for claim in claims if isinstance(claim, _Claim)]
+        found = iter(await self._store.validate_many(asked, self._activity_ms))
+        return [
+            self._judge(claim, next(found)) if isinstance(claim, _Claim) else claim
+            for claim in claims
+        ]
 
     def _read(self, credential: Credential) -> _Claim | Validation:
         """What a credential claims, or the verdict if it is no good by itself."""
@@ -114,8 +119,7 @@ class Validator:
             return _INVALID
         return _Claim(claims.session_id, user_id=claims.user_id)
 
-    async def _look_up(self, claim: _Claim) -> Validation:
-        found = await self._store.validate(claim.session_id, self._activity_ms)
+    def _judge(self, claim: _Claim, found: Found | None) -> Validation:
         if found is None:
             return _NOT_FOUND
         session = found.session

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from sessiond.domain.profile import DEFAULT_PROFILE
-from sessiond.domain.session import Authentication, Client, Cut, EndReason, Session, State
+from sessiond.domain.session import (
+    NOT_TOLD,
+    NOTHING_CUT,
+    Authentication,
+    Client,
+    Cut,
+    EndReason,
+    Session,
+    State,
+)
 
 ATTRIBUTE: Final = "."
 """An attribute's field is this and its key: a partial update touches only what it names."""
@@ -18,6 +27,9 @@ _CLIENT_FIELDS: Final = (
     ("n", "device_name", Cut.DEVICE_NAME),
     ("f", "fingerprint", Cut.FINGERPRINT),
 )
+_CLIENT_TEXTS: Final = tuple((name.encode(), attribute) for name, attribute, _ in _CLIENT_FIELDS)
+_CUTS: Final = {name: mark for name, _, mark in _CLIENT_FIELDS}
+_ATTRIBUTE: Final = ord(ATTRIBUTE)
 
 
 def client_details(client: Client) -> tuple[str, list[str]]:
@@ -57,50 +69,61 @@ def creation_fields(
     return pairs
 
 
-def decode_session(session_id: str, flat: Iterable[bytes], now_ms: int) -> Session:
+def decode_session(session_id: str, flat: Sequence[bytes], now_ms: int) -> Session:
     """The session that a hash holds, with its state as of `now_ms`."""
-    words = [word.decode() for word in flat]
-    fields = dict(zip(words[::2], words[1::2], strict=True))
+    # Numbers are read as they came and only text is decoded: every call passes here.
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
     get = fields.get
-    create_ms = int(fields["c"]) // 1000
-    expire_ms, absolute_ms = int(fields["x"]), int(fields["X"])
-    refresh_ms = int(get("r") or create_ms)
+    create_us = int(fields[b"c"])
+    create_ms = create_us // 1000
+    expire_ms, absolute_ms = int(fields[b"x"]), int(fields[b"X"])
+    refresh_ms = int(get(b"r", create_ms))
     end_ms, reason, state = 0, EndReason.NONE, State.ACTIVE
-    if "e" in fields:
-        state, reason, end_ms = State.ENDED, EndReason(int(fields["e"])), int(fields["E"])
+    if b"e" in fields:
+        state, reason, end_ms = State.ENDED, EndReason(int(fields[b"e"])), int(fields[b"E"])
     elif expire_ms <= now_ms:
         state, end_ms = State.EXPIRED, expire_ms
         reason = EndReason.ABSOLUTE if expire_ms == absolute_ms else EndReason.IDLE
-    cut = Cut(0)
-    marks = get("t", "")
-    details: dict[str, str] = {}
-    for name, attribute, mark in _CLIENT_FIELDS:
-        details[attribute] = get(name, "")
-        if name in marks and name in fields:
-            cut |= mark
     return Session(
         id=session_id,
-        user_id=fields["u"],
-        profile=get("p", DEFAULT_PROFILE),
+        user_id=fields[b"u"].decode(),
+        profile=fields[b"p"].decode() if b"p" in fields else DEFAULT_PROFILE,
         state=state,
-        create_us=int(fields["c"]),
-        mint_ms=int(get("m") or create_ms),
+        create_us=create_us,
+        mint_ms=int(get(b"m", create_ms)),
         expire_ms=expire_ms,
         absolute_expire_ms=absolute_ms,
         refresh_ms=refresh_ms,
-        last_seen_ms=max(refresh_ms, int(get("l") or 0)),
-        generation=int(fields["g"]),
-        mac_key_id=int(fields["K"]),
-        version=int(get("v") or 0),
-        audience=tuple(json.loads(fields["A"])) if "A" in fields else (),
-        client=Client(device_id=get("d", ""), cut=cut, **details),
-        attributes={k[1:]: v for k, v in fields.items() if k.startswith(ATTRIBUTE)},
-        authentication=Authentication(
-            methods=tuple(get("M", "").split()),
-            acr=get("R", ""),
-            time_ms=int(get("T") or 0),
-        ),
+        last_seen_ms=max(refresh_ms, int(get(b"l", 0))),
+        generation=int(fields[b"g"]),
+        mac_key_id=int(fields[b"K"]),
+        version=int(get(b"v", 0)),
+        audience=tuple(json.loads(fields[b"A"])) if b"A" in fields else (),
+        client=_decode_client(fields),
+        attributes={k[1:].decode(): v.decode() for k, v in fields.items() if k[0] == _ATTRIBUTE},
+        authentication=_decode_authentication(fields),
         end_reason=reason,
         end_ms=end_ms,
-        ended_by=get("B", ""),
+        ended_by=get(b"B", b"").decode(),
+    )
+
+
+def _decode_client(fields: Mapping[bytes, bytes]) -> Client:
+    get = fields.get
+    cut = NOTHING_CUT
+    for name in get(b"t", b"").decode():
+        cut |= _CUTS[name] if name.encode() in fields else NOTHING_CUT
+    details = {attribute: get(name, b"").decode() for name, attribute in _CLIENT_TEXTS}
+    return Client(device_id=get(b"d", b"").decode(), cut=cut, **details)
+
+
+def _decode_authentication(fields: Mapping[bytes, bytes]) -> Authentication:
+    get = fields.get
+    methods, acr, time_ms = get(b"M"), get(b"R"), get(b"T")
+    if methods is acr is time_ms is None:
+        return NOT_TOLD
+    return Authentication(
+        methods=tuple((methods or b"").decode().split()),
+        acr=(acr or b"").decode(),
+        time_ms=int(time_ms or 0),
     )

@@ -11,11 +11,14 @@ Argument: TypeAlias = str | int | bytes
 
 @dataclass(frozen=True, slots=True)
 class LinkLimits:
-    """How long the store is waited for, in seconds, and how many commands wait for it at most."""
+    """What is asked of a store before it counts as out of reach."""
 
     connect_s: float = 1.0
+    """Seconds that connecting may take."""
     read_s: float = 2.0
+    """Seconds that it may be silent while it owes replies."""
     in_flight: int = 10_000
+    """How many commands may wait for a reply."""
 
 
 class Link(Protocol):

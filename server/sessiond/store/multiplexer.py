@@ -25,7 +25,8 @@ from sessiond.store.link import Argument, LinkLimits
 
 class _Call(NamedTuple):
     reply: asyncio.Future[Any]
-    due: float
+    sent: float
+    """When it was handed in, by the event loop's clock."""
 
 
 class Multiplexer:
@@ -45,12 +46,16 @@ class Multiplexer:
         """In the order of their commands: those in flight, then those of `_unsent`."""
         self._unsent: list[bytes] = []
         self._wanted = asyncio.Event()
+        self._heard = 0.0
+        """When the latest reply came."""
         self._line: asyncio.Task[None] | None = None
 
     def send(self, *command: Argument) -> asyncio.Future[Any]:
-        """Send a command; see `Link.send`. The read timeout begins here, also while connecting."""
+        """Send a command; see `Link.send`."""
         if len(self._calls) >= self._limits.in_flight:
-            raise OverloadedError("the server has as many commands in flight as it takes")
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(OverloadedError("too many commands wait for the store"))
+            return refused
         # hiredis declares a tuple of one; any number is packed.
         return self._enqueue(pack_command(command))  # type: ignore[arg-type]
 
@@ -65,7 +70,7 @@ class Multiplexer:
 
     def _enqueue(self, packed: bytes) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
-        call = _Call(loop.create_future(), loop.time() + self._limits.read_s)
+        call = _Call(loop.create_future(), loop.time())
         self._calls.append(call)
         self._unsent.append(packed)
         self._wanted.set()
@@ -95,14 +100,22 @@ class Multiplexer:
             await connection.disconnect(nowait=True)
 
     async def _watch(self) -> None:
-        """Raise TimeoutError once the oldest call is overdue, whether or not its caller waits."""
+        """Raise TimeoutError once the engine owes replies and has been silent for too long.
+
+        Silence counts from the oldest command, and while connecting too. Whether its caller still
+        waits does not matter.
+        """
         loop = asyncio.get_running_loop()
         while True:
-            due = self._calls[0].due if self._calls else loop.time() + self._limits.read_s
-            left = due - loop.time()
+            left = self._silent_until() - loop.time()
             if left <= 0:
                 raise TimeoutError
             await asyncio.sleep(left)
+
+    def _silent_until(self) -> float:
+        """Until when the engine may be silent, by the event loop's clock."""
+        since = self._calls[0].sent if self._calls else asyncio.get_running_loop().time()
+        return max(since, self._heard) + self._limits.read_s
 
     async def _write(self, connection: AbstractConnection) -> None:
         while True:
@@ -113,6 +126,7 @@ class Multiplexer:
             await connection.send_packed_command(commands, check_health=False)
 
     async def _read(self, connection: AbstractConnection) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             try:
                 reply = await connection.read_response(timeout=math.inf, disconnect_on_error=False)
@@ -123,6 +137,7 @@ class Multiplexer:
             if len(self._calls) <= len(self._unsent):
                 raise InvalidResponse("a reply to no command")
             call = self._calls.popleft()
+            self._heard = loop.time()
             if isinstance(reply, ResponseError):
                 _fail(call, reply)
             elif not call.reply.done():

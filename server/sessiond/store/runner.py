@@ -14,6 +14,7 @@ from sessiond.store.link import Argument, Link
 from sessiond.store.loader import Script
 
 _RETRY_DELAYS_S: Final = (0.0, 0.05)
+_SAFE_TO_REPEAT: Final = (NoScriptError, ConnectionLostError)
 
 
 class ScriptRunner:
@@ -36,6 +37,24 @@ class ScriptRunner:
             except ConnectionLostError:
                 await asyncio.sleep(delay)
         return await self._run(script, base, arguments)
+
+    async def run_many(
+        self, script: Script, calls: Sequence[tuple[str, Sequence[Argument]]]
+    ) -> list[Any]:
+        """Run an idempotent script with each base and arguments, all sent at once.
+
+        Raises like `Link.send`, if any of them does.
+        """
+        sent = (self._link.send("EVALSHA", script.sha, 1, base, *rest) for base, rest in calls)
+        replies = await asyncio.gather(*sent, return_exceptions=True)
+        lost = [i for i, reply in enumerate(replies) if isinstance(reply, _SAFE_TO_REPEAT)]
+        again = (self.run(script, *calls[i], idempotent=True) for i in lost)
+        for i, reply in zip(lost, await asyncio.gather(*again), strict=True):
+            replies[i] = reply
+        for reply in replies:
+            if isinstance(reply, BaseException):
+                raise reply
+        return replies
 
     async def command(self, *command: Argument) -> Any:
         """Run one plain command; raises like `Link.send`."""

@@ -165,6 +165,16 @@ class Store:
         )
         return _found(reply, session_id)
 
+    async def validate_many(
+        self, session_ids: Sequence[str], activity_ms: int
+    ) -> list[Found | None]:
+        """Validate sessions at once; the answers in order."""
+        replies = await self._runner.run_many(
+            self._scripts["validate"],
+            [(self._keys.of_session(i), (i, activity_ms)) for i in session_ids],
+        )
+        return [_found(reply, i) for reply, i in zip(replies, session_ids, strict=True)]
+
     async def get(self, session_id: str) -> Found | None:
         """Read a session in any state."""
         reply = await self._run(

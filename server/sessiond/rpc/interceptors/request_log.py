@@ -21,7 +21,7 @@ class RequestLog:
 
     def __init__(self, pseudonym: Callable[[str], str]) -> None:
         self._pseudonym = pseudonym
-        self._log = structlog.get_logger("sessiond.rpc")
+        self._log = structlog.get_logger("sessiond.rpc").bind()  # once, not at every call
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """Log each call once it is over."""
