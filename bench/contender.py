@@ -9,6 +9,7 @@ contenders share the process, the interceptors, authentication, decoding, valida
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from typing import Any, Final
@@ -101,6 +102,7 @@ async def serve(app: App) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     async with app:
         await app.ready.wait()
+        gc.freeze()  # as `sessiond serve` does
         print(app.address, flush=True)
         await told.wait()
 
