@@ -19,7 +19,11 @@ from ground import Ground
 from load import Load, Times
 from operations import Operation
 from serving import Server
+from sessiond.domain.ids import PARTITIONS
 
+# A server that did not hear from its engine in time registers again, which is one script in each
+# partition; an overloaded baseline does.
+_REGISTERED_AGAIN: Final = (0, PARTITIONS, 2 * PARTITIONS)
 _WARM_UP: Final = 4
 """The run before the first round has one call of so many."""
 
@@ -82,7 +86,7 @@ async def measure(server: Server, load: Load, scripts_per_call: int) -> Run:
     meter = Meter(server)
     client = h2load if load.uniform and h2load.is_installed() else python_load
     times: Times = await asyncio.to_thread(client.drive, server, load, meter)
-    if meter.scripts != load.calls * scripts_per_call:
+    if meter.scripts - load.calls * scripts_per_call not in _REGISTERED_AGAIN:
         raise WrongAnswerError(
             f"{load.calls} calls of {load.method} ran {meter.scripts} scripts on {server.kind}"
         )
