@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from sessiond.store import embedded_host
 
@@ -29,6 +30,10 @@ def commit() -> str:
     differs = ["git", "diff", "--quiet", "HEAD", "--", ":/", ":!RESULTS.md", ":!*.png"]
     dirty = subprocess.run(differs, cwd=_FOLDER, check=False).returncode
     return found.stdout.strip() + ("-dirty" if dirty else "")
+
+
+MADE: Final = commit()
+"""Ahead of any run: it is what the run is of, and the tree may change meanwhile."""
 
 
 def cpu_model() -> str:
@@ -54,7 +59,7 @@ def environment(command: str) -> list[str]:
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return [
         f"- command: `{command}`",
-        f"- commit {commit()}, {datetime.now(UTC):%Y-%m-%d}",
+        f"- commit {MADE}, {datetime.now(UTC):%Y-%m-%d}",
         f"- {os.cpu_count()} cores, {cpu_model()}, {platform.system()}",
         f"- Python {platform.python_version()}, {versions}",
         f"- engine: {engine_version()}",
