@@ -45,6 +45,7 @@ class Counting:
         self._pool = connections(url, LinkLimits())
         self.made = 0
         self.writes = 0
+        self.refusal: Exception | None = None
 
     def __call__(self) -> AbstractConnection:
         self.made += 1
@@ -54,6 +55,8 @@ class Counting:
         async def counted(command: Any, check_health: bool = True) -> None:
             # The handshake asks for the connection's health, the multiplexer never does.
             self.writes += not check_health
+            if self.refusal:
+                raise self.refusal
             await send(command, check_health)
 
         connection.send_packed_command = counted  # type: ignore[method-assign]
@@ -222,6 +225,19 @@ async def test_a_broken_connection_fails_what_is_in_flight_at_once_and_heals() -
             assert {type(answer) for answer in answers} == {ConnectionLostError}
             assert await link.send("AGAIN") == b"OK"
         await link.close()
+
+
+async def test_a_connection_that_cannot_be_written_to_is_lost(
+    counting: tuple[Multiplexer, Counting],
+) -> None:
+    """Whatever the event loop raises: uvloop has an error of its own for a closed transport."""
+    link, made = counting
+    assert await link.send("ECHO", "a") == b"a"
+    made.refusal = RuntimeError("the handler is closed")
+    with pytest.raises(ConnectionLostError):
+        await link.send("ECHO", "b")
+    made.refusal = None
+    assert await link.send("ECHO", "c") == b"c"
 
 
 async def test_an_engine_that_is_no_longer_the_primary_is_left() -> None:

@@ -10,7 +10,7 @@ from sessiond.domain.session import EndReason
 from sessiond.jobs.reaper import Reaper
 from sessiond.store.replies import Pruned
 from sessiond.store.scripts import Store
-from tests.store.inside import Inside, partition_of
+from tests.store.inside import Inside, partition_of, until
 from tests.store.kit import (
     ALICE,
     DAY,
@@ -188,3 +188,25 @@ async def test_one_broken_user_does_not_keep_the_others_from_their_visit(
     assert await Reaper(store, interval_s=1, batch=10).sweep(partition_of(ALICE)) == 1
     assert fine not in await inside.scores(ALICE, "users")
     await inside.ask("DEL", key)
+
+
+async def test_a_fault_of_the_reaper_does_not_end_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callers are served without it, so it must not take their server down either."""
+    visits = 0
+
+    async def fail(_: int, __: int) -> None:
+        nonlocal visits
+        visits += 1
+        raise KeyError(visits)
+
+    async def visited() -> bool:
+        await asyncio.sleep(0)
+        return visits >= 3
+
+    monkeypatch.setattr(store, "sweep", fail)
+    running = asyncio.create_task(Reaper(store, interval_s=0.1, batch=10).run())
+    await until(visited)
+    assert not running.done()
+    running.cancel()

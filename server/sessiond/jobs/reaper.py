@@ -52,6 +52,8 @@ class Reaper:
                     self._log.debug(
                         "reaper_skipped", partition=partition, error=type(error).__name__
                     )
+                except Exception as error:  # noqa: BLE001  callers are served without a reaper too
+                    self._log.error("reaper_fault", partition=partition, error=type(error).__name__)
 
     async def sweep(self, partition: int) -> int:
         """Visit all users of a partition that are due; how many sessions were found dead."""

@@ -51,6 +51,18 @@ _TRANSLATIONS: Final[tuple[tuple[_Kinds, tuple[str, ...], Callable[[], Exception
 )
 
 
+def lost(error: Exception) -> Exception:
+    """The error of a call that a connection owes a reply when it breaks, for whatever reason.
+
+    uvloop, for one, raises RuntimeError when what is written to was closed meanwhile.
+    """
+    ours = translated(error)
+    if ours is error:
+        ours = ConnectionLostError("the connection to the store broke")
+        ours.__cause__ = error
+    return ours
+
+
 def translated(error: Exception) -> Exception:
     """The error that a caller gets: one of ours, or `error` itself where it is none of these."""
     for kinds, prefixes, make in _TRANSLATIONS:

@@ -14,13 +14,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
+import structlog
 from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import InvalidResponse, ReadOnlyError, RedisError, ResponseError
 
 from sessiond.domain.errors import OverloadedError, SessionStoreError
-from sessiond.store.engine_errors import translated
+from sessiond.store.engine_errors import lost, translated
 from sessiond.store.link import Argument, LinkLimits
+
+log = structlog.get_logger("sessiond.store")
 
 
 class _Call(NamedTuple):
@@ -95,8 +98,10 @@ class Multiplexer:
             calls, self._calls = self._calls, deque()
             self._unsent.clear()
             self._line = None
+            if calls:
+                log.warning("connection_lost", error=type(problem).__name__, unanswered=len(calls))
             for call in calls:
-                _fail(call, problem)
+                _fail(call, lost(problem))
             await connection.disconnect(nowait=True)
 
     async def _watch(self) -> None:
@@ -139,11 +144,11 @@ class Multiplexer:
             call = self._calls.popleft()
             self._heard = loop.time()
             if isinstance(reply, ResponseError):
-                _fail(call, reply)
+                _fail(call, translated(reply))
             elif not call.reply.done():
                 call.reply.set_result(reply)
 
 
-def _fail(call: _Call, problem: Exception) -> None:
+def _fail(call: _Call, error: Exception) -> None:
     if not call.reply.done():
-        call.reply.set_exception(translated(problem))
+        call.reply.set_exception(error)
