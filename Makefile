@@ -48,8 +48,8 @@ soak: $(VENV)/.installed ## the long race and fault runs, recorded in bench/RESU
 	ROUNDS=$(if $(filter command line environment,$(origin ROUNDS)),$(ROUNDS),200) $(BIN)/python bench/record_soak.py
 
 .PHONY: bench
-bench: $(VENV)/.installed ## latency of the operations on the idle server, recorded in bench/RESULTS.md
-	$(BIN)/python bench/latency.py
+bench: $(VENV)/.installed ## measure, and record in bench/RESULTS.md (ARGS="memory", cpu, scale, latency; else all)
+	$(BIN)/python bench/run.py $(ARGS)
 
 .PHONY: dist
 dist: $(VENV)/.installed ## build the wheel and the sdist

@@ -1,7 +1,6 @@
 """Latency of the operations on an idle server with the embedded engine, one call after another.
 
-Starts `sessiond serve --dev` in a directory of its own, and records what it measured in
-bench/RESULTS.md.
+Starts `sessiond serve --dev` in a directory of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from results import environment, update_section
+from results import record, table
 from sessionstore import ClientInfo, SessionClient
 
 CALLS = 500
@@ -92,24 +91,19 @@ def measure(sessions: SessionClient) -> Iterator[tuple[str, tuple[float, float, 
     yield "GetSession", percentiles(lambda: sessions.get(session_id))
 
 
-def main() -> None:
+async def main(command: str) -> None:
     """Measure and record."""
-    rows = ["| operation | median ms | p99 ms | max ms |", "|---|---|---|---|"]
     with server() as sessions:
-        for name, (median, p99, most) in measure(sessions):
-            rows.append(f"| {name} | {median:.2f} | {p99:.2f} | {most:.2f} |")
-    text = "\n".join(
+        rows = [
+            (name, *(f"{milliseconds:.2f}" for milliseconds in found))
+            for name, found in measure(sessions)
+        ]
+    record(
+        "Latency on the idle server",
+        command,
         [
-            *environment("make bench"),
-            "",
             f"{CALLS} calls each, one after another, SDK and server on one machine.",
             "",
-            *rows,
-        ]
+            *table(("operation", "median ms", "p99 ms", "max ms"), rows),
+        ],
     )
-    update_section("Latency on the idle server", text)
-    print(text)
-
-
-if __name__ == "__main__":
-    main()

@@ -16,13 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from results import RESULTS, commit, environment, update_section
-from sessiond.store import embedded_host
+from results import MADE, RESULTS, environment, update_section
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DEFAULT_ROUNDS: Final = 200
-MADE: Final = commit()
-"""Ahead of the run: it is what the run is of."""
 COMMAND: Final = ("-m", "pytest", "-m", "soak", "-s")
 TESTS: Final = "tests/faults"
 MOST_SHARED: Final = 2
@@ -67,14 +64,12 @@ class UnfitError(Exception):
 def main() -> None:
     """Run, then record."""
     rounds = int(os.environ.get("ROUNDS") or DEFAULT_ROUNDS)
-    # Ahead of the run: it is what the run is of, and the tree may change meanwhile.
-    about = [*environment("make soak"), f"- engine: {engine()}"]
     run = soak(rounds)
     try:
         accept(run, rounds)
     except UnfitError as error:
         sys.exit(f"record_soak: not recorded: {error}")
-    update_section("Soak", report(run, about))
+    update_section("Soak", report(run))
     print("recorded in bench/RESULTS.md")
 
 
@@ -133,13 +128,13 @@ def accept(run: Run, rounds: int) -> None:
             raise UnfitError(f"{row.name} had {row.violations} violations")
 
 
-def report(run: Run, about: list[str]) -> str:
+def report(run: Run) -> str:
     """The section's text: the rows of this run, and those of other tests that stand there."""
     rows = {row.name: row for row in recorded()} | {row.name: row for row in run.rows}
     lines = [
         "Races and lost replies over a real `sessiond` and engine: no violation in any round.",
         "",
-        *about,
+        *environment("make soak"),
         "",
         "| test | rounds | calls | violations | duration, s | commit |",
         "|---|---:|---:|---:|---:|---|",
@@ -169,14 +164,6 @@ def recorded() -> list[Row]:
                 )
             )
     return found
-
-
-def engine() -> str:
-    """What the tests keep sessions in."""
-    command = [str(embedded_host.engine_binary()), "--version"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = re.search(r"v=(\S+)", told)
-    return f"Valkey {found[1]}" if found else told.strip()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+"""A server under measurement: sessiond as it is, or with one part exchanged.
+
+    python bench/contender.py sessiond|pooled|no-op
+
+Settings are those of sessiond, in development mode. It prints the address that it serves on. All
+contenders share the process, the interceptors, authentication, decoding, validation and encoding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import sys
+from typing import Any, Final
+
+import uvloop
+from google.protobuf.message import Message
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from sessiond import settings
+from sessiond.app import App
+from sessiond.ops import logging
+from sessiond.rpc import decode, encode
+from sessiond.rpc.call import Call
+from sessiond.rpc.session_servicer import SessionServicer
+from sessiond.settings import Settings
+from sessiond.store.engine_errors import translated
+from sessiond.store.link import Argument, LinkLimits
+
+SESSIOND: Final = "sessiond"
+POOLED: Final = "pooled"
+NO_OP: Final = "no-op"
+_CONNECTIONS: Final = 64
+_POOL_WAIT_S: Final = 10.0
+
+
+class PooledLink:
+    """What one would otherwise write: a redis-py pool, and one call of it for each command."""
+
+    def __init__(self, url: str, limits: LinkLimits, *, ca_file: str | None = None) -> None:
+        if ca_file:
+            raise ValueError("the baseline has no TLS")
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_CONNECTIONS,
+            timeout=_POOL_WAIT_S,
+            socket_connect_timeout=limits.connect_s,
+            socket_timeout=limits.read_s,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+        self._redis = Redis.from_pool(pool)
+        self._redis.response_callbacks.clear()  # a link gives raw replies
+
+    async def send(self, *command: Argument) -> Any:
+        """One command over a connection of the pool."""
+        try:
+            if command[0] == "EVALSHA":
+                return await self._redis.evalsha(*command[1:])  # type: ignore[arg-type]
+            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        except (RedisError, OSError) as error:
+            raise translated(error) from error
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._redis.aclose()
+
+
+class ConstantServicer(SessionServicer):
+    """Answers every ValidateSession as the store did the first: the same bytes, and no store."""
+
+    _reply: Message | None = None
+
+    async def ValidateSession(self, call: Call) -> Message:  # noqa: N802  named by the proto
+        """Decode and validate the request; the answer is a constant."""
+        credential = decode.credential(call.request)
+        if self._reply is None:
+            self._reply = encode.validation(await self._sessions.validator.validate(credential))
+        call.session_id = credential.value
+        return self._reply
+
+
+def app_of(kind: str, configured: Settings) -> App:
+    """The contender of this kind."""
+    match kind:
+        case "sessiond":
+            return App(configured)
+        case "pooled":
+            return App(configured, open_link=PooledLink)
+        case "no-op":
+            return App(configured, servicer=ConstantServicer)
+    raise ValueError(f"no contender {kind!r}")
+
+
+async def serve(app: App) -> None:
+    """Serve until SIGTERM."""
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    async with app:
+        await app.ready.wait()
+        gc.freeze()  # as `sessiond serve` does
+        print(app.address, flush=True)
+        await told.wait()
+
+
+def main() -> None:
+    """Serve as the contender that is named."""
+    configured = settings.load(dev=True, listen="127.0.0.1:0")
+    logging.configure(configured.log_level, configured.effective_log_format)
+    uvloop.run(serve(app_of(sys.argv[1], configured)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Contenders as processes, and what they cost."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sessiond import devmode, settings
+from sessiond.app import key_lifetimes
+from sessiond.settings import ENV_PREFIX, Settings
+from sessiond.store import embedded_host
+from sessiond.store.embedded import EmbeddedEngine
+
+_STOP_TIMEOUT_S: Final = 20.0
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_PROGRAM: Final = Path(__file__).resolve().parent / "contender.py"
+_SETTINGS: Final = {
+    "grace_time": "0",  # every refresh rotates
+    "reaper_interval": "0",  # the engine does what the calls ask for, and nothing else
+    "log_format": "json",
+    "drain_time": "1s",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A contender that serves."""
+
+    kind: str
+    pid: int
+    address: str
+    token: str
+    engine: EmbeddedEngine
+    log: Path
+
+    def cpu_s(self) -> float:
+        """CPU time of the server so far."""
+        return cpu_s(self.pid)
+
+    def engine_cpu_s(self) -> float:
+        """CPU time of its engine so far."""
+        return cpu_s(self.engine.pid or 0)
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of all threads of a process, in seconds."""
+    text = Path(f"/proc/{pid}/stat").read_text()
+    # The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
+    utime, stime = text.rpartition(")")[2].split()[11:13]
+    return (int(utime) + int(stime)) / _TICKS_PER_S
+
+
+def shared_settings(directory: Path) -> Settings:
+    """What all contenders on a directory have in common; makes keys and a caller's token in it."""
+    shared = settings.load(dev=True, data_dir=directory)
+    devmode.prepare(shared)
+    devmode.write_token(shared, key_lifetimes(shared))
+    return shared
+
+
+@contextmanager
+def start(kind: str, engine: EmbeddedEngine, shared: Settings) -> Iterator[Server]:
+    """Start a contender on an engine. The calling thread must outlive it."""
+    directory = shared.data_dir
+    ours = {"data_dir": str(directory), "store_url": engine.url, **_SETTINGS}
+    log = directory / f"{kind}-{engine.pid}.log"
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            embedded_host.ends_with_parent([sys.executable, str(_PROGRAM), kind]),
+            env=_inherited() | {ENV_PREFIX + name.upper(): value for name, value in ours.items()},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    try:
+        address = process.stdout.readline().strip() if process.stdout else ""
+        if not address:
+            raise RuntimeError(f"{kind} did not start:\n{log.read_text()}")
+        token = (directory / devmode.TOKEN_FILE).read_text().strip()
+        yield Server(kind, process.pid, address, token, engine, log)
+    finally:
+        process.terminate()
+        process.wait(_STOP_TIMEOUT_S)
+
+
+def _inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
