@@ -41,7 +41,7 @@ _POOL_WAIT_S: Final = 10.0
 class PooledLink:
     """What one would otherwise write: a redis-py pool, and one call of it for each command."""
 
-    def __init__(self, url: str, limits: LinkLimits, *, ca_file: str | None = None) -> None:
+    def __init__(self, url: str, limits: LinkLimits, ca_file: str | None = None) -> None:
         if ca_file:
             raise ValueError("the baseline has no TLS")
         pool = BlockingConnectionPool.from_url(
