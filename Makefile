@@ -48,7 +48,7 @@ soak: $(VENV)/.installed ## the long race and fault runs, recorded in bench/RESU
 	ROUNDS=$(if $(filter command line environment,$(origin ROUNDS)),$(ROUNDS),200) $(BIN)/python bench/record_soak.py
 
 .PHONY: bench
-bench: $(VENV)/.installed ## measure, and record in bench/RESULTS.md (ARGS="memory", cpu, scale, latency; else all)
+bench: $(VENV)/.bench ## measure, and record in bench/RESULTS.md (ARGS="memory", cpu, scale, latency; else all)
 	$(BIN)/python bench/run.py $(ARGS)
 
 .PHONY: dist
@@ -63,6 +63,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
 $(PROTO_VENV)/.installed: tools/proto-requirements.txt

@@ -102,7 +102,8 @@ async def serve(app: App) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     async with app:
         await app.ready.wait()
-        gc.freeze()  # as `sessiond serve` does
+        gc.collect()  # and freeze, as `sessiond serve` does
+        gc.freeze()
         print(app.address, flush=True)
         await told.wait()
 

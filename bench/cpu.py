@@ -17,7 +17,7 @@ from measuring import Contender, Run, alternate, client_name, ratio
 from operations import BESIDE_THE_BASELINE, ONE, Operation
 from results import record, table
 
-ROUNDS: Final = 5
+ROUNDS: Final = 7
 _LIVE: Final = 3_000
 
 

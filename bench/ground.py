@@ -32,6 +32,7 @@ _USERS_AT_CAP: Final = 20
 _AT_CAP: Final = _USERS_AT_CAP * DEFAULT.cap
 _LINKS: Final = 10
 """Refreshes of one session, one after another."""
+_SIGHTS: Final = 50
 _BATCH: Final = 100
 _MOST_KNOWN: Final = 20_000
 _FIRST_OF_OTHERS: Final = 5_000_000
@@ -107,6 +108,10 @@ class Ground:
                 for one in sessions
             ],
         )
+
+    async def validate_known_tokens(self, calls: int) -> Load:
+        """Access tokens of any sessions, each many times."""
+        return replace(await self.validate_fresh_tokens(calls // _SIGHTS), repeat=_SIGHTS)
 
     async def validate_batch(self, calls: int) -> Load:
         """The same hundred sessions each time."""

@@ -31,6 +31,9 @@ ANY: Final = Operation("Validate by session id", Ground.validate_any, 3000)
 _KNOWN: Final = Operation(
     "Validate by access token, seen before", Ground.validate_known_token, 6000
 )
+_KNOWN_ONES: Final = Operation(
+    "Validate by access token, seen before", Ground.validate_known_tokens, 6000
+)
 _FRESH: Final = Operation(
     "Validate by access token, first sight", Ground.validate_fresh_tokens, 3000
 )
@@ -42,4 +45,4 @@ _BATCH: Final = Operation("BatchValidate of 100", Ground.validate_batch, 120, sc
 _BATCHES: Final = Operation("BatchValidate of 100", Ground.validate_batches, 120, scripts=100)
 
 BESIDE_THE_BASELINE: Final = (ONE, _KNOWN, _FRESH, _CREATE, _AT_CAP, _REFRESH, _REVOKE, _BATCH)
-BY_SIZE: Final = (ANY, _FRESH, _CREATE, _AT_CAP, _REFRESH, _REVOKE, _BATCHES)
+BY_SIZE: Final = (ANY, _KNOWN_ONES, _FRESH, _CREATE, _AT_CAP, _REFRESH, _REVOKE, _BATCHES)
