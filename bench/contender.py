@@ -1,6 +1,6 @@
 """A server under measurement: sessiond as it is, or with one part exchanged.
 
-    python bench/contender.py sessiond|pooled|no-op
+    python bench/contender.py sessiond|pooled|default-pool|no-op
 
 Settings are those of sessiond, in development mode. It prints the address that it serves on. All
 contenders share the process, the interceptors, authentication, decoding, validation and encoding.
@@ -9,14 +9,16 @@ contenders share the process, the interceptors, authentication, decoding, valida
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import uvloop
 from google.protobuf.message import Message
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -33,21 +35,27 @@ from sessiond.store.link import Argument, LinkLimits
 
 SESSIOND: Final = "sessiond"
 POOLED: Final = "pooled"
+DEFAULT_POOL: Final = "default-pool"
 NO_OP: Final = "no-op"
 _CONNECTIONS: Final = 64
 _POOL_WAIT_S: Final = 10.0
 
 
 class PooledLink:
-    """What one would otherwise write: a redis-py pool, and one call of it for each command."""
+    """What one would otherwise write: a redis-py pool, and one call of it for each command.
+
+    It waits for a free connection where there is none, as a server under load has to.
+    """
+
+    _pool_class: type[ConnectionPool] = BlockingConnectionPool
+    _pool_options: Mapping[str, Any] = {"max_connections": _CONNECTIONS, "timeout": _POOL_WAIT_S}
 
     def __init__(self, url: str, limits: LinkLimits, ca_file: str | None = None) -> None:
         if ca_file:
             raise ValueError("the baseline has no TLS")
-        pool = BlockingConnectionPool.from_url(
+        pool = self._pool_class.from_url(
             url,
-            max_connections=_CONNECTIONS,
-            timeout=_POOL_WAIT_S,
+            **self._pool_options,
             socket_connect_timeout=limits.connect_s,
             socket_timeout=limits.read_s,
             retry=Retry(NoBackoff(), 0),
@@ -70,6 +78,13 @@ class PooledLink:
         await self._redis.aclose()
 
 
+class DefaultPoolLink(PooledLink):
+    """The pool that redis-py makes unless told otherwise: it fails calls that find it empty."""
+
+    _pool_class = ConnectionPool
+    _pool_options: Mapping[str, Any] = {}
+
+
 class ConstantServicer(SessionServicer):
     """Answers every ValidateSession as the store did the first: the same bytes, and no store."""
 
@@ -84,16 +99,13 @@ class ConstantServicer(SessionServicer):
         return self._reply
 
 
-def app_of(kind: str, configured: Settings) -> App:
-    """The contender of this kind."""
-    match kind:
-        case "sessiond":
-            return App(configured)
-        case "pooled":
-            return App(configured, open_link=PooledLink)
-        case "no-op":
-            return App(configured, servicer=ConstantServicer)
-    raise ValueError(f"no contender {kind!r}")
+APPS: Final[Mapping[str, Callable[[Settings], App]]] = {
+    SESSIOND: App,
+    POOLED: functools.partial(App, open_link=PooledLink),
+    DEFAULT_POOL: functools.partial(App, open_link=DefaultPoolLink),
+    NO_OP: functools.partial(App, servicer=ConstantServicer),
+}
+"""By kind."""
 
 
 async def serve(app: App) -> None:
@@ -102,7 +114,8 @@ async def serve(app: App) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     async with app:
         await app.ready.wait()
-        gc.collect()  # and freeze, as `sessiond serve` does
+        # As `sessiond serve` does.
+        gc.collect()
         gc.freeze()
         print(app.address, flush=True)
         await told.wait()
@@ -112,7 +125,7 @@ def main() -> None:
     """Serve as the contender that is named."""
     configured = settings.load(dev=True, listen="127.0.0.1:0")
     logging.configure(configured.log_level, configured.effective_log_format)
-    uvloop.run(serve(app_of(sys.argv[1], configured)))
+    uvloop.run(serve(APPS[sys.argv[1]](configured)))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ _USERS_AT_CAP: Final = 20
 _AT_CAP: Final = _USERS_AT_CAP * DEFAULT.cap
 _LINKS: Final = 10
 """Refreshes of one session, one after another."""
-_SIGHTS: Final = 50
+_SIGHTS: Final = 20
 _BATCH: Final = 100
 _MOST_KNOWN: Final = 20_000
 _FIRST_OF_OTHERS: Final = 5_000_000

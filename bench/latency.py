@@ -76,7 +76,15 @@ def measure(sessions: SessionClient) -> Iterator[tuple[str, tuple[float, float, 
 
     def refresh() -> None:
         nonlocal refresh_token
-        refresh_token = sessions.refresh(refresh_token).tokens.refresh_token
+        refreshed = sessions.refresh(refresh_token)
+        assert refreshed.session.id == session_id
+        refresh_token = refreshed.tokens.refresh_token
+
+    def extend() -> None:
+        assert sessions.extend(session_id).session.id == session_id
+
+    def get() -> None:
+        assert sessions.get(session_id).id == session_id
 
     def validate() -> None:
         assert sessions.validate(session_id=session_id).active
@@ -87,8 +95,8 @@ def measure(sessions: SessionClient) -> Iterator[tuple[str, tuple[float, float, 
     yield "RefreshSession", percentiles(refresh)
     yield "ValidateSession by session id", percentiles(validate)
     yield "ValidateSession by access token, seen before", percentiles(validate_token)
-    yield "ExtendSession", percentiles(lambda: sessions.extend(session_id))
-    yield "GetSession", percentiles(lambda: sessions.get(session_id))
+    yield "ExtendSession", percentiles(extend)
+    yield "GetSession", percentiles(get)
 
 
 async def main(command: str) -> None:

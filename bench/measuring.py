@@ -24,6 +24,8 @@ from sessiond.domain.ids import PARTITIONS
 # A server that did not hear from its engine in time registers again, which is one script in each
 # partition; an overloaded baseline does.
 _REGISTERED_AGAIN: Final = (0, PARTITIONS, 2 * PARTITIONS)
+ROUNDS: Final = 6
+"""Of each operation on each contender."""
 _WARM_UP: Final = 4
 """The run before the first round has one call of so many."""
 
@@ -36,6 +38,8 @@ class Run:
     """CPU time of the server, in microseconds."""
     engine_us: float
     """CPU time of the engine, in microseconds."""
+    reads: float
+    """How often the engine read from its connections: a round trip is a read at least."""
     per_s: float
     p50_ms: float
     p99_ms: float
@@ -47,13 +51,13 @@ class Run:
 
 
 class Meter:
-    """Reads CPU time and scripts run before and after."""
+    """Reads CPU times, scripts run and reads made before and after."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._redis = client_of(server.engine)
         self.server_s = self.engine_s = 0.0
-        self.scripts = 0
+        self.scripts = self.reads = 0
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -65,14 +69,16 @@ class Meter:
     ) -> None:
         """End."""
         self._read(1)
+        self._redis.close()
 
     def _read(self, sign: int) -> None:
-        stats: dict[str, Any] = self._redis.info("commandstats")
+        info: dict[str, Any] = self._redis.info("all")
         self.scripts += sign * sum(
-            stats.get(name, {"calls": 0})["calls"] for name in ("cmdstat_evalsha", "cmdstat_eval")
+            info.get(name, {"calls": 0})["calls"] for name in ("cmdstat_evalsha", "cmdstat_eval")
         )
+        self.reads += sign * info["total_reads_processed"]
         self.server_s += sign * self._server.cpu_s()
-        self.engine_s += sign * self._server.engine_cpu_s()
+        self.engine_s += sign * (info["used_cpu_user"] + info["used_cpu_sys"])
 
 
 async def measure(server: Server, load: Load, scripts_per_call: int) -> Run:
@@ -93,6 +99,7 @@ async def measure(server: Server, load: Load, scripts_per_call: int) -> Run:
     return Run(
         meter.server_s * 1e6 / load.calls,
         meter.engine_s * 1e6 / load.calls,
+        meter.reads / load.calls,
         load.calls / times.seconds,
         times.percentile(50),
         times.percentile(99),
@@ -112,7 +119,7 @@ async def alternate(
 ) -> list[list[Run]]:
     """For each contender its runs, one a round, after one that does not count.
 
-    They take turns, each as often first as last: the machine's speed drifts.
+    They take turns, one way round and then the other: the machine's speed drifts.
     """
     runs: dict[Contender, list[Run]] = {contender: [] for contender in contenders}
     for number in range(rounds + 1):

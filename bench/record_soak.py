@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,13 +26,24 @@ TESTS: Final = "tests/faults"
 MOST_SHARED: Final = 2
 """A test of long rounds may play one for so many that were asked for."""
 
+_ABOUT: Final = (
+    "Races, lost replies and faults over real servers and engines: see"
+    " [docs/testing.md](../docs/testing.md)."
+)
+_COLUMNS: Final = (
+    "Rows of another commit stand as an earlier run recorded them. Held: rounds in which each call"
+    " had to be answered within 100 ms after its deadline. Outage: the longest time from the"
+    " healing to a Validate that works."
+)
 _LINE: Final = re.compile(
     # The helper `rounds` of tests/conftest.py prints ahead of it, on the same line.
     r"(?:^|\brounds: \d+ )(?P<name>[^:]+): rounds=(?P<rounds>\d+) calls=(?P<calls>\d+)"
-    r" violations=(?P<violations>\d+) seconds=(?P<seconds>[\d.]+)\s*$"
+    r" violations=(?P<violations>\d+) seconds=(?P<seconds>[\d.]+)"
+    r"(?: held=(?P<held>\d+) void=(?P<void>\d+) outage=(?P<outage>[\d.]+))?\s*$"
 )
 _RECORDED: Final = re.compile(
-    r"^\| ([^|]+?) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \| ([0-9a-f]+(?:-dirty)?) \|$"
+    r"^\| ([^|]+?) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \| (\d*) ?\| (\d*) ?\| ([\d.]*) ?"
+    r"\| ([0-9a-f]+(?:-dirty)?) \|$"
 )
 _PASSED: Final = re.compile(r"^=+ .*\b(?P<passed>\d+) passed.* in [\d.]+s")
 
@@ -45,6 +57,10 @@ class Row:
     calls: int
     violations: int
     seconds: float
+    held: str
+    """Of chaos: rounds in which calls had to be answered in time."""
+    void: str
+    outage_s: str
     commit: str
 
 
@@ -105,6 +121,9 @@ def parsed(line: str) -> Row | None:
         int(found["calls"]),
         int(found["violations"]),
         float(found["seconds"]),
+        found["held"] or "",
+        found["void"] or "",
+        found["outage"] or "",
         MADE,
     )
 
@@ -131,20 +150,40 @@ def accept(run: Run, rounds: int) -> None:
 def report(run: Run) -> str:
     """The section's text: the rows of this run, and those of other tests that stand there."""
     rows = {row.name: row for row in recorded()} | {row.name: row for row in run.rows}
+    chaos = [row for row in rows.values() if row.held]
     lines = [
-        "Races and lost replies over a real `sessiond` and engine: no violation in any round.",
+        _ABOUT,
         "",
-        *environment("make soak"),
+        (
+            f"In all {_sum(rows.values(), 'rounds')} rounds, {_sum(chaos, 'rounds')} of them of"
+            f" chaos, and {_sum(rows.values(), 'calls')} calls; violations:"
+            f" {_sum(rows.values(), 'violations')}."
+        ),
         "",
-        "| test | rounds | calls | violations | duration, s | commit |",
-        "|---|---:|---:|---:|---:|---|",
+        *environment(command()),
+        "",
+        _COLUMNS,
+        "",
+        "| test | rounds | calls | violations | duration, s | held | void | outage, s | commit |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     lines += [
         f"| {row.name.replace('_', ' ')} | {row.rounds} | {row.calls} | {row.violations}"
-        f" | {row.seconds:.1f} | {row.commit} |"
+        f" | {row.seconds:.1f} | {row.held} | {row.void} | {row.outage_s} | {row.commit} |"
         for row in rows.values()
     ]
     return "\n".join(lines)
+
+
+def command() -> str:
+    """How this run was started."""
+    if sys.argv[1:]:
+        return f"python bench/record_soak.py {' '.join(sys.argv[1:])}"
+    return "make soak"
+
+
+def _sum(rows: Iterable[Row], figure: str) -> str:
+    return f"{sum(getattr(row, figure) for row in rows):,}"
 
 
 def recorded() -> list[Row]:
@@ -152,17 +191,9 @@ def recorded() -> list[Row]:
     found = []
     for line in RESULTS.read_text().splitlines() if RESULTS.exists() else ():
         if match := _RECORDED.match(line):
-            name, rounds, calls, violations, seconds, made = match.groups()
-            found.append(
-                Row(
-                    name.replace(" ", "_"),
-                    int(rounds),
-                    int(calls),
-                    int(violations),
-                    float(seconds),
-                    made,
-                )
-            )
+            name, rounds, calls, violations, seconds, *more = match.groups()
+            numbers = (int(rounds), int(calls), int(violations), float(seconds))
+            found.append(Row(name.replace(" ", "_"), *numbers, *more))
     return found
 
 

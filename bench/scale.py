@@ -16,13 +16,12 @@ from contender import SESSIOND
 from engine import client_of, embedded, used_memory
 from ground import ground_on
 from load import IN_FLIGHT
-from measuring import Contender, Run, alternate, engine_ratio, ratio
+from measuring import ROUNDS, Contender, Run, alternate, engine_ratio, ratio
 from operations import BY_SIZE, Operation
 from results import record, table
 from sessiond.settings import Settings
 
 SIZES: Final = (1_000, 100_000, 1_000_000)
-ROUNDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,9 @@ def _report(fills: Sequence[Filled], found: dict[Operation, list[list[Run]]]) ->
         (
             f"{IN_FLIGHT} calls in flight, over sessions from all of the store; medians of {ROUNDS}"
             " rounds, in which the sizes take turns; ratios are within a round. Sessions that a run"
-            " needs for itself come on top, and are ended after it. Load by Python processes. Every"
-            " answer was checked. Aims: server CPU within 10 %, engine CPU within 2 times."
+            " needs for itself come on top, and are ended after it: ended ones stay. Load by Python"
+            " processes. Every answer was checked. Aims: server CPU within 10 %, engine CPU within"
+            " 2 times."
         ),
         "",
         "![CPU per call by number of sessions](scale.png)",

@@ -40,20 +40,11 @@ class Server:
     log: Path
 
     def cpu_s(self) -> float:
-        """CPU time of the server so far."""
-        return cpu_s(self.pid)
-
-    def engine_cpu_s(self) -> float:
-        """CPU time of its engine so far."""
-        return cpu_s(self.engine.pid or 0)
-
-
-def cpu_s(pid: int) -> float:
-    """User and system time of all threads of a process, in seconds."""
-    text = Path(f"/proc/{pid}/stat").read_text()
-    # The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
-    utime, stime = text.rpartition(")")[2].split()[11:13]
-    return (int(utime) + int(stime)) / _TICKS_PER_S
+        """User and system time of all its threads so far, in seconds."""
+        text = Path(f"/proc/{self.pid}/stat").read_text()
+        # The name in parentheses may hold spaces; utime and stime are fields 14 and 15.
+        utime, stime = text.rpartition(")")[2].split()[11:13]
+        return (int(utime) + int(stime)) / _TICKS_PER_S
 
 
 def shared_settings(directory: Path) -> Settings:
@@ -86,7 +77,11 @@ def start(kind: str, engine: EmbeddedEngine, shared: Settings) -> Iterator[Serve
         yield Server(kind, process.pid, address, token, engine, log)
     finally:
         process.terminate()
-        process.wait(_STOP_TIMEOUT_S)
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _inherited() -> dict[str, str]:

@@ -169,7 +169,7 @@ class Story:
         answered = [call for call in requests if call.ok]
         named = {i for call in answered for i in call.answer.ended}
         named |= {seen.session_id for call in answered for seen in call.answer.made_room}
-        in_doubt = not answered and any(map(_is_in_doubt, requests))
+        in_doubt = not answered and any(map(is_in_doubt, requests))
         for life in self.lives_of[user]:
             if life.session_id in named or (in_doubt and _endangers(requests[0], life)):
                 life.threatened_from = min(life.threatened_from, began)
@@ -211,7 +211,8 @@ def _may_end(call: Call) -> bool:
     return call.op is Op.REFRESH and (reused or call.outcome is Outcome.UNKNOWN)
 
 
-def _is_in_doubt(call: Call) -> bool:
+def is_in_doubt(call: Call) -> bool:
+    """Whether it may have taken effect, or did and does not say what came of it."""
     return call.outcome is Outcome.UNKNOWN or call.reason == "REPLAY_SUPERSEDED"
 
 

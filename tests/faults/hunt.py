@@ -30,7 +30,7 @@ _DEADLINE_S: Final = 3.0
 _PAUSE_S: Final = 0.5
 _LEAST_S: Final = 3.4
 """Brief sessions come to their absolute expiry meanwhile."""
-_LEAST_CALLS: Final = 2_000
+LEAST_CALLS: Final = 2_000
 _MOST_S: Final = 30.0
 _SHOWN: Final = 1_000
 _LOST: Final = 0.02
@@ -50,14 +50,22 @@ class Found:
     seconds: float
 
 
-async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool, seed: int) -> Found:
-    """Work on a server until the first violation, or for long enough to trust it.
+async def hunt(
+    engine: RealEngine,
+    program: Sequence[str],
+    *,
+    lossy: bool,
+    seed: int,
+    until: frozenset[str] = frozenset(),
+) -> Found:
+    """Work on a server until one of these invariants is broken, or for long enough to trust it.
 
     Args:
         engine: where the server keeps its sessions, below a prefix of their own.
         program: what Python runs as the server.
         lossy: whether replies of the engine are late or lost, and it is away now and then.
         seed: of what is done and lost.
+        until: names of invariants.
     """
     prefix = f"t{uuid.uuid4().hex[:12]}"
     with tempfile.TemporaryDirectory(prefix="ss-") as name:
@@ -72,7 +80,7 @@ async def hunt(engine: RealEngine, program: Sequence[str], *, lossy: bool, seed:
                 await server.serving()
                 async with Backend(server.address, server.token, deadline_s=_DEADLINE_S) as backend:
                     proxy.decide, proxy.delay_s = _in_spells(seed), _DELAY_S
-                    found = await _work(backend, proxy, behind, seed)
+                    found = await _work(backend, proxy, behind, seed, until)
                 if crash := _crash_of(server):
                     found.violations.append(Violation(RUNS, crash))
             await behind.inside.wipe()
@@ -89,19 +97,21 @@ def _crash_of(server: Sessiond) -> str:
     return ""
 
 
-async def _work(backend: Backend, proxy: Proxy, behind: Behind, seed: int) -> Found:
+async def _work(
+    backend: Backend, proxy: Proxy, behind: Behind, seed: int, until: frozenset[str]
+) -> Found:
     history, started = History(deadline_s=_DEADLINE_S), time.monotonic()
     caught = asyncio.Event()
 
     def is_over() -> bool:
         lasted_s = time.monotonic() - started
-        enough = history.rpcs >= _LEAST_CALLS and lasted_s >= _LEAST_S
+        enough = history.rpcs >= LEAST_CALLS and lasted_s >= _LEAST_S
         return caught.is_set() or enough or lasted_s >= _MOST_S
 
     async def judge() -> None:
         while not is_over():
             await asyncio.sleep(_PAUSE_S)
-            if check(history, RULES):
+            if until and not until.isdisjoint(v.invariant for v in check(history, RULES)):
                 caught.set()
 
     await asyncio.gather(

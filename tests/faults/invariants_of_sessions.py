@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.faults.answers import Seen
-from tests.faults.evidence import Ending, Life, Story, Why, by_request
-from tests.faults.history import Call, Op, Outcome
+from tests.faults.evidence import Ending, Life, Story, Why, by_request, is_in_doubt
+from tests.faults.history import Call, Op
 
 
 def a_revoked_session_is_never_live_again(story: Story) -> Iterator[str]:
@@ -95,7 +95,7 @@ def every_session_comes_from_a_create(story: Story) -> Iterator[str]:
     for requests in _creates(story):
         answered = {seen.session_id for call in requests for seen in call.answer.sessions}
         made |= answered
-        if not answered and any(map(_may_have_made_one, requests)):
+        if not answered and any(map(is_in_doubt, requests)):
             # Without a request id each of them may have.
             unanswered[requests[0].user] += 1
     for user, lives in story.lives_of.items():
@@ -110,10 +110,6 @@ def every_session_comes_from_a_create(story: Story) -> Iterator[str]:
 def _creates(story: Story) -> Iterator[list[Call]]:
     for calls in story.users.values():
         yield from by_request(call for call in calls if call.op is Op.CREATE)
-
-
-def _may_have_made_one(call: Call) -> bool:
-    return call.outcome is Outcome.UNKNOWN or call.reason == "REPLAY_SUPERSEDED"
 
 
 def nothing_ends_without_a_cause(story: Story) -> Iterator[str]:

@@ -36,9 +36,9 @@ def turned(lines: Callable[[Arena], Sequence[Proxy]], line: Line) -> Strike:
         proxy.turn(line)
         try:
             await scene.lasts()
+            return proxy.struck - before
         finally:
             _clear(scene.arena, proxy)
-        return proxy.struck - before
 
     return strike
 
@@ -53,10 +53,10 @@ def lossy(lines: Callable[[Arena], Sequence[Proxy]]) -> Strike:
         proxy.decide = lambda _: dice.choice(tuple(Fault)) if dice.random() < _LOST else None
         try:
             await scene.lasts()
+            return proxy.struck - before
         finally:
             proxy.decide = spare
             _clear(scene.arena, proxy)
-        return proxy.struck - before
 
     return strike
 

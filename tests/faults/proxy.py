@@ -1,7 +1,7 @@
 """A proxy that loses what it is told to lose: between a server and its engine, or a client and it.
 
 It runs in the test's event loop. What happens to a call is decided when its request passes, and
-happens when its reply begins: the far side has then executed it, and the near side never learns.
+happens when a reply begins. Where calls share a connection that may be the reply to one before it.
 A connection may carry many calls at once: what ends it ends them all. What happens to a line
 happens to all its connections.
 """

@@ -30,7 +30,7 @@ class Rules:
     grace_ms: int
     slack_ms: int = 50
     """How far our idea of the engine's clock may be off."""
-    late_ms: int = 100
+    late_ms: float = 100
     """How long after its deadline a call may be answered."""
     durable: bool = True
     """Whether the engine keeps all that it acknowledged; not after kill -9 without

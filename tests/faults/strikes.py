@@ -38,8 +38,15 @@ Strike: TypeAlias = Callable[[Scene], Awaitable[int]]
 async def mixture(scene: Scene, groups: Sequence[Sequence[Strike]]) -> int:
     """A strike of each of some groups at once; within a group they would undo each other.
 
-    One may keep another from striking anything: the least is that of the second best.
+    At least two must have struck something: one may keep another from it.
     """
     chosen = scene.dice.sample(groups, scene.dice.randint(2, len(groups)))
-    struck = await asyncio.gather(*(scene.dice.choice(group)(scene) for group in chosen))
-    return sorted(struck)[-2]
+    async with asyncio.TaskGroup() as striking:
+        strikes = [
+            striking.create_task(_counted(scene.dice.choice(group)(scene))) for group in chosen
+        ]
+    return sorted(strike.result() for strike in strikes)[-2]
+
+
+async def _counted(strike: Awaitable[int]) -> int:
+    return await strike

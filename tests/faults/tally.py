@@ -32,13 +32,14 @@ class Tally:
         """So many more rounds are over."""
         self._played += number
 
-    def conclude(self, calls: int) -> None:
+    def conclude(self, calls: int, **more: object) -> None:
         """Print the line that bench/record_soak.py reads, and fail on any violation."""
         seconds = time.monotonic() - self._started
         found = len(self._violations)
         print(  # noqa: T201  the result of a soak
             f"{self.name}: rounds={self._played} calls={calls} violations={found}"
-            f" seconds={seconds:.1f}"
+            f" seconds={seconds:.1f}",
+            *(f"{name}={value}" for name, value in more.items()),
         )
         assert self._played == self.rounds
         assert not found, "\n".join(self._violations[:_SHOWN])

@@ -101,8 +101,10 @@ async def _play(
         look_behind(arena.engine.url, PREFIX) as behind,
     ):
         chaos = Chaos(arena, behind, tally, patience_s)
-        await chaos.play([(strike, _rules(plan, strike)) for strike in strikes])
-        chaos.conclude()
+        try:
+            await chaos.play([(strike, _rules(plan, strike)) for strike in strikes])
+        finally:
+            chaos.conclude()
 
 
 def _rules(plan: Plan, strike: Strike) -> Rules:
