@@ -19,6 +19,10 @@ from tests.store.kit import ENDS
 from tests.store.walk import walk
 
 
+_ALL_AT_ONCE = LinkLimits(in_flight=1_000_000)
+"""A walk asks for every key there is."""
+
+
 @dataclass(frozen=True)
 class Behind:
     """An engine that a server keeps its sessions in."""
@@ -53,7 +57,7 @@ class Behind:
 @asynccontextmanager
 async def look_behind(url: str, prefix: str) -> AsyncIterator[Behind]:
     """Look at an engine, past the server and any proxy."""
-    runner, keys = ScriptRunner(open_link(url, LinkLimits())), Keyspace(prefix)
+    runner, keys = ScriptRunner(open_link(url, _ALL_AT_ONCE)), Keyspace(prefix)
     inside = Inside(runner, keys, prefix, shebang=True)
     await inside.wipe()
     try:
