@@ -18,7 +18,6 @@ from tests.store.inside import Inside
 from tests.store.kit import ENDS
 from tests.store.walk import walk
 
-
 _ALL_AT_ONCE = LinkLimits(in_flight=1_000_000)
 """A walk asks for every key there is."""
 
