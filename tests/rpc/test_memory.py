@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import grpc
+import pytest
 
 from sessiond.domain.errors import Reason
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.engines import require_engine
-from tests.rpc.calls import outcome, refused
+from tests.rpc.calls import Api, outcome, refusal
 from tests.rpc.conftest import ServeWith
 from tests.rpc.serving import eventually
 
@@ -27,12 +28,9 @@ def test_a_full_store_refuses_logins_and_nothing_else(
     )
     api = server.api()
     kept = api.create("kept")
-    fill = {"client": session_pb2.Client(user_agent="u" * 512), "attributes": {"a": "v" * 470}}
-    made = 0
-    while outcome(api.create, f"user-{made % 20}", **fill) == "OK":
-        made += 1
-        assert made < _MOST_CREATES
-    error = refused(api.create, "one-more", **fill)
+    with pytest.raises(grpc.RpcError) as caught:
+        _fill_up(api)
+    error = refusal(caught.value)
     assert (error.code, error.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.STORE_FULL)
     assert error.retry_s is None
 
@@ -49,6 +47,12 @@ def test_a_full_store_refuses_logins_and_nothing_else(
     assert not api.list("user-0", states=[session_pb2.Session.STATE_ACTIVE]).sessions
     assert server.app.ready.is_set()
     eventually(lambda: outcome(api.create, "after") == "OK")
+
+
+def _fill_up(api: Api) -> None:
+    client = session_pb2.Client(user_agent="u" * 512)
+    for number in range(_MOST_CREATES):
+        api.create(f"user-{number % 20}", client=client, attributes={"a": "v" * 470})
 
 
 def test_a_store_that_is_full_from_the_start_serves_all_but_creates(
