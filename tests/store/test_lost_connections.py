@@ -249,7 +249,7 @@ async def test_what_was_never_written_goes_over_the_next_connection() -> None:
 async def test_callers_keep_their_own_replies_over_many_broken_connections() -> None:
     """Connections end at random, replies half sent, while callers leave at random."""
     chances = random.Random(0)
-    number = max(rounds(20), 3)  # what breaks in the last one is mended in none
+    number = max(rounds(20), 3)  # after a break in the last there is no next connection
 
     def answer(command: list[bytes]) -> bytes:
         reply = b"$%d\r\n%s\r\n" % (len(command[1]), command[1])
