@@ -17,6 +17,7 @@ from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits
 from sessiond.store.replies import EndPolicy, NewSession, Request
 from sessiond.store.runner import ScriptRunner
+from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 
 _MINUTE: Final = 60_000
@@ -40,7 +41,7 @@ async def open_store(engine: EmbeddedEngine) -> AsyncIterator[Store]:
     """A registered store on the engine, with the defaults of the settings."""
     runner = ScriptRunner(open_link(engine.url, LinkLimits(read_s=30.0)))
     try:
-        store = Store(runner, Keyspace(), ENDS)
+        store = Store(ScriptSet(runner, Keyspace(), ENDS))
         await store.register([DEFAULT])
         yield store
     finally:

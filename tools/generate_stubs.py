@@ -33,7 +33,7 @@ def generate(out: Path) -> None:
         f"--python_out={out}",
         f"--mypy_out=quiet:{out}",
     ]
-    services = [f for f in files if "service" in Path(PROTO / f).stem]
+    services = [f for f in files if "\nservice " in (PROTO / f).read_text()]
     if protoc.main([*arguments, *files]):
         raise SystemExit("protoc failed")
     grpc_arguments = [f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}"]

@@ -33,6 +33,10 @@ BY_REASON: dict[str, type[errors.SessionStoreError]] = {
     "OVERLOADED": errors.Overloaded,
     "DEADLINE_EXCEEDED": errors.DeadlineExceeded,
     "INTERNAL": errors.InternalError,
+    "SESSION_ALREADY_ADOPTED": errors.SessionAlreadyAdopted,
+    "JOB_NOT_FOUND": errors.JobNotFound,
+    "JOB_RUNNING": errors.JobRunning,
+    "KEYS_READ_ONLY": errors.KeysReadOnly,
 }
 
 # For what a proxy, gRPC itself or a newer server says without a reason that is listed above.

@@ -189,3 +189,19 @@ class DeadlineExceeded(SessionStoreError):
 
 class InternalError(SessionStoreError):
     """A fault of the server; its log has it under `request_id`."""
+
+
+class SessionAlreadyAdopted(SessionUnusable):
+    """The imported session was given its tokens before, by another request."""
+
+
+class JobNotFound(SessionStoreError):
+    """There is no job of this name; `metadata["jobs"]` names those that there are."""
+
+
+class JobRunning(SessionStoreError):
+    """The job is running already; `metadata["server"]` says where."""
+
+
+class KeysReadOnly(SessionStoreError):
+    """The server cannot write to its key directory: make the key where the directory is kept."""

@@ -42,6 +42,7 @@ from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits, OpenLink
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
+from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.callers import Callers
@@ -139,7 +140,8 @@ class App:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
-        runner, store, keyspace = await self._open_store()
+        runner, scripts = await self._open_store()
+        store = Store(scripts)
         refresh_tokens = RefreshTokens(ring)
         access_tokens = AccessTokens(
             ring,
@@ -179,7 +181,7 @@ class App:
         readiness = Readiness(
             runner,
             store,
-            keyspace,
+            scripts.keys,
             settings.all_profiles().values(),
             strict=not settings.dev,
             checked=scheme_of(settings.effective_store_url) != FAKE,
@@ -207,7 +209,7 @@ class App:
             dev=settings.dev,
         )
 
-    async def _open_store(self) -> tuple[ScriptRunner, Store, Keyspace]:
+    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet]:
         settings = self.settings
         url = settings.effective_store_url
         scheme = scheme_of(url)
@@ -236,7 +238,7 @@ class App:
             log_ms=milliseconds(settings.event_log_time),
             log_most=settings.event_log_max_length,
         )
-        return runner, Store(runner, keyspace, ends, shebang=scheme != FAKE), keyspace
+        return runner, ScriptSet(runner, keyspace, ends, shebang=scheme != FAKE)
 
     def _sessions(
         self,

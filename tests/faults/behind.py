@@ -12,6 +12,7 @@ from sessiond.store.connect import open_link
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits
 from sessiond.store.runner import ScriptRunner
+from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from tests.faults.tally import Tally
 from tests.store.inside import Inside
@@ -60,6 +61,6 @@ async def look_behind(url: str, prefix: str) -> AsyncIterator[Behind]:
     inside = Inside(runner, keys, prefix, shebang=True)
     await inside.wipe()
     try:
-        yield Behind(Store(runner, keys, ENDS), inside)
+        yield Behind(Store(ScriptSet(runner, keys, ENDS)), inside)
     finally:
         await runner.close()

@@ -78,7 +78,7 @@ def _count_before_the_script() -> None:
 
     async def counted(self: Store, new: NewSession) -> Created:
         key = f"{self._keys.of_user(new.user_id)}u:{new.profile.name}:{new.user_id}"
-        if await self._runner.command("ZCARD", key) < new.profile.cap:
+        if await self._scripts.command("ZCARD", key) < new.profile.cap:
             new = replace(new, profile=replace(new.profile, cap=1000))
         return await create(self, new)
 

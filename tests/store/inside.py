@@ -14,6 +14,7 @@ from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
+from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from tests.engines import Engine
 from tests.store.kit import ENDS
@@ -187,5 +188,5 @@ def open_store(
 ) -> tuple[Store, Inside]:
     """A store of its own connections and what is behind it; `url` leads to the engine."""
     runner, keys = ScriptRunner(open_link(url or engine.url, limits)), Keyspace(prefix)
-    store = Store(runner, keys, ends, shebang=has_shebang(engine))
+    store = Store(ScriptSet(runner, keys, ends, shebang=has_shebang(engine)))
     return store, Inside(runner, keys, prefix, has_shebang(engine))

@@ -19,6 +19,7 @@ from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.runner import ScriptRunner
+from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from tests.conftest import rounds
 from tests.engines import Engine
@@ -141,7 +142,7 @@ async def test_an_engine_that_hangs_is_unavailable_after_the_read_timeout() -> N
 
 async def _is_unavailable(url: str, limits: LinkLimits) -> None:
     runner = ScriptRunner(open_link(url, limits))
-    store = Store(runner, Keyspace(), ENDS)
+    store = Store(ScriptSet(runner, Keyspace(), ENDS))
     async with asyncio.timeout(SOON_S):
         with pytest.raises(StoreUnavailableError):
             await create(store)
@@ -200,7 +201,7 @@ async def test_a_batch_that_may_not_run_scripts_is_unavailable() -> None:
     """As a single call is; a fault of ours it is not."""
     async with scripted(lambda _: b"-NOPERM this user has no permissions\r\n") as engine:
         runner = ScriptRunner(open_link(engine.url, PATIENT))
-        store = Store(runner, Keyspace(), ENDS)
+        store = Store(ScriptSet(runner, Keyspace(), ENDS))
         with pytest.raises(StoreUnavailableError, match="credentials"):
             await store.validate_many([SOMEBODY] * 3, MINUTE)
         with pytest.raises(StoreUnavailableError, match="credentials"):

@@ -152,6 +152,31 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "INTERNAL", "domain": "sessionstore.v1", "metadata": {}}
     """
+    ERROR_REASON_SESSION_ALREADY_ADOPTED: _ErrorReason.ValueType  # 22
+    """FAILED_PRECONDITION. The imported session was given its tokens before, by another request. If they
+    were lost, the user has to log in again.
+
+        {"reason": "SESSION_ALREADY_ADOPTED", "domain": "sessionstore.v1",
+         "metadata": {"session_id": "AQ..."}}
+    """
+    ERROR_REASON_JOB_NOT_FOUND: _ErrorReason.ValueType  # 23
+    """NOT_FOUND. There is no job of this name; the metadata names those that there are.
+
+        {"reason": "JOB_NOT_FOUND", "domain": "sessionstore.v1",
+         "metadata": {"job": "stat", "jobs": "orphans, stats"}}
+    """
+    ERROR_REASON_JOB_RUNNING: _ErrorReason.ValueType  # 24
+    """FAILED_PRECONDITION. The job is running already, somewhere in the fleet.
+
+        {"reason": "JOB_RUNNING", "domain": "sessionstore.v1",
+         "metadata": {"job": "stats", "server": "host-1/4711"}}
+    """
+    ERROR_REASON_KEYS_READ_ONLY: _ErrorReason.ValueType  # 25
+    """FAILED_PRECONDITION. The server cannot write to its key directory: make the key where the directory
+    is kept, with `sessiond keys rotate`.
+
+        {"reason": "KEYS_READ_ONLY", "domain": "sessionstore.v1", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed set of reasons a call fails with. The status carries a
@@ -288,5 +313,30 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 21
 "x-request-id".
 
     {"reason": "INTERNAL", "domain": "sessionstore.v1", "metadata": {}}
+"""
+ERROR_REASON_SESSION_ALREADY_ADOPTED: ErrorReason.ValueType  # 22
+"""FAILED_PRECONDITION. The imported session was given its tokens before, by another request. If they
+were lost, the user has to log in again.
+
+    {"reason": "SESSION_ALREADY_ADOPTED", "domain": "sessionstore.v1",
+     "metadata": {"session_id": "AQ..."}}
+"""
+ERROR_REASON_JOB_NOT_FOUND: ErrorReason.ValueType  # 23
+"""NOT_FOUND. There is no job of this name; the metadata names those that there are.
+
+    {"reason": "JOB_NOT_FOUND", "domain": "sessionstore.v1",
+     "metadata": {"job": "stat", "jobs": "orphans, stats"}}
+"""
+ERROR_REASON_JOB_RUNNING: ErrorReason.ValueType  # 24
+"""FAILED_PRECONDITION. The job is running already, somewhere in the fleet.
+
+    {"reason": "JOB_RUNNING", "domain": "sessionstore.v1",
+     "metadata": {"job": "stats", "server": "host-1/4711"}}
+"""
+ERROR_REASON_KEYS_READ_ONLY: ErrorReason.ValueType  # 25
+"""FAILED_PRECONDITION. The server cannot write to its key directory: make the key where the directory
+is kept, with `sessiond keys rotate`.
+
+    {"reason": "KEYS_READ_ONLY", "domain": "sessionstore.v1", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -36,6 +36,10 @@ class Reason(StrEnum):
     OVERLOADED = "OVERLOADED"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INTERNAL = "INTERNAL"
+    SESSION_ALREADY_ADOPTED = "SESSION_ALREADY_ADOPTED"
+    JOB_NOT_FOUND = "JOB_NOT_FOUND"
+    JOB_RUNNING = "JOB_RUNNING"
+    KEYS_READ_ONLY = "KEYS_READ_ONLY"
 
 
 class SessionStoreError(Exception):
@@ -186,6 +190,30 @@ class InternalError(SessionStoreError):
     """A fault of ours. Its words are the same for every fault."""
 
     reason = Reason.INTERNAL
+
+
+class SessionAlreadyAdoptedError(SessionStoreError):
+    """The imported session was given its tokens before, by another request."""
+
+    reason = Reason.SESSION_ALREADY_ADOPTED
+
+
+class JobNotFoundError(SessionStoreError):
+    """There is no job of this name."""
+
+    reason = Reason.JOB_NOT_FOUND
+
+
+class JobRunningError(SessionStoreError):
+    """The job is running already, on this server or another."""
+
+    reason = Reason.JOB_RUNNING
+
+
+class KeysReadOnlyError(SessionStoreError):
+    """This server cannot write to its key directory."""
+
+    reason = Reason.KEYS_READ_ONLY
 
 
 class AccessTokenInvalidError(Exception):

@@ -40,6 +40,10 @@ CODES: Final = {
     Reason.OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
     Reason.INTERNAL: grpc.StatusCode.INTERNAL,
+    Reason.SESSION_ALREADY_ADOPTED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.JOB_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Reason.JOB_RUNNING: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.KEYS_READ_ONLY: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 # For these a refresh token stands for the session, so what is missing is a precondition (DESIGN 6).

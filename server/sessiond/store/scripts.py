@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from sessiond.domain.errors import (
     EtagMismatchError,
@@ -21,14 +20,13 @@ from sessiond.domain.ids import PARTITIONS
 from sessiond.domain.limits import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES
 from sessiond.domain.profile import Profile
 from sessiond.domain.session import Client, EndReason, Outcome, Session, State
-from sessiond.store import loader, refusals
+from sessiond.store import refusals
 from sessiond.store.fields import ATTRIBUTE, client_details, creation_fields, decode_session
-from sessiond.store.keyspace import SCHEMA_VERSION, Keyspace
+from sessiond.store.keyspace import SCHEMA_VERSION
 from sessiond.store.link import Argument
 from sessiond.store.replies import (
     ALL_STATES,
     Created,
-    EndPolicy,
     Extended,
     Found,
     NewSession,
@@ -40,29 +38,15 @@ from sessiond.store.replies import (
     Revoked,
     Swept,
 )
-from sessiond.store.runner import ScriptRunner
-
-_A_RULE: Final = ""
-"""Who ended a session when no caller asked for it: the cap, a reused token, the expiry."""
+from sessiond.store.script_set import ScriptSet
 
 
 class Store:
     """The operations on sessions. Every method may raise StoreUnavailableError."""
 
-    def __init__(
-        self, runner: ScriptRunner, keyspace: Keyspace, ends: EndPolicy, *, shebang: bool = True
-    ) -> None:
-        self._runner = runner
-        self._keys = keyspace
-        self._scripts = loader.load_all(shebang=shebang)
-        self._ends: tuple[Argument, ...] = (
-            ends.retention_ms,
-            ends.access_ms,
-            ends.leeway_ms,
-            ends.log_ms,
-            ends.log_most,
-        )
-        self._log_ms = ends.log_ms
+    def __init__(self, scripts: ScriptSet) -> None:
+        self._scripts = scripts
+        self._keys = scripts.keys
 
     async def create(self, new: NewSession) -> Created:
         """Create a session and make room for it.
@@ -73,11 +57,11 @@ class Store:
         """
         profile, request = new.profile, new.request
         self._must_be_of(new.user_id, new.replaces_session_id)
-        status, *rest = await self._run(
+        status, *rest = await self._scripts.run(
             "create",
             self._keys.of_user(new.user_id),
             (
-                *self._ends, _A_RULE,
+                *self._scripts.ending(),
                 new.user_id, new.id, profile.name, profile.at_cap, profile.cap,
                 new.idle_ms, new.absolute_ms, new.mac_key_id,
                 request.key, request.digest, request.ttl_ms,
@@ -127,11 +111,11 @@ class Store:
             RefreshTokenAheadError, SessionEndedError, SessionExpiredError, SessionNotFoundError.
         """
         cut, details = client_details(client)
-        status, *rest = await self._run(
+        status, *rest = await self._scripts.run(
             "refresh",
             self._keys.of_session(session_id),
             (
-                *self._ends, _A_RULE,
+                *self._scripts.ending(),
                 session_id, generation, request, grace_ms, mac_key_id, cut, *details,
             ),
             idempotent=bool(request),
@@ -146,7 +130,7 @@ class Store:
             SessionEndedError, SessionExpiredError, SessionNotFoundError.
         """
         cut, details = client_details(client)
-        status, *rest = await self._run(
+        status, *rest = await self._scripts.run(
             "extend",
             self._keys.of_session(session_id),
             (session_id, cut, *details),
@@ -157,7 +141,7 @@ class Store:
 
     async def validate(self, session_id: str, activity_ms: int) -> Found | None:
         """Read a session and, at most once per activity interval, record that it was seen."""
-        reply = await self._run(
+        reply = await self._scripts.run(
             "validate",
             self._keys.of_session(session_id),
             (session_id, activity_ms),
@@ -169,15 +153,15 @@ class Store:
         self, session_ids: Sequence[str], activity_ms: int
     ) -> list[Found | None]:
         """Validate sessions at once; the answers in order."""
-        replies = await self._runner.run_many(
-            self._scripts["validate"],
+        replies = await self._scripts.run_many(
+            "validate",
             [(self._keys.of_session(i), (i, activity_ms)) for i in session_ids],
         )
         return [_found(reply, i) for reply, i in zip(replies, session_ids, strict=True)]
 
     async def get(self, session_id: str) -> Found | None:
         """Read a session in any state."""
-        reply = await self._run(
+        reply = await self._scripts.run(
             "get", self._keys.of_session(session_id), (session_id,), idempotent=True
         )
         return _found(reply, session_id)
@@ -191,7 +175,7 @@ class Store:
     ) -> Page:
         """Read one page of a user's sessions, after the place where the page before ended."""
         anchor = after or PageAnchor("", 0, "")
-        now, more, flat = await self._run(
+        now, more, flat = await self._scripts.run(
             "list",
             self._keys.of_user(user_id),
             (
@@ -226,7 +210,7 @@ class Store:
         arguments += [ATTRIBUTE + key for key in remove]
         for key, value in attributes.items():
             arguments += (ATTRIBUTE + key, value)
-        status, *rest = await self._run(
+        status, *rest = await self._scripts.run(
             "update", self._keys.of_session(session_id), arguments, idempotent=False
         )
         if status == b"ETAG_MISMATCH":
@@ -242,10 +226,10 @@ class Store:
 
     async def revoke(self, session_id: str, reason: EndReason, caller: str) -> Revoked | None:
         """End a session; None if it is unknown."""
-        status, *rest = await self._run(
+        status, *rest = await self._scripts.run(
             "revoke",
             self._keys.of_session(session_id),
-            (*self._ends, caller, session_id, int(reason)),
+            (*self._scripts.ending(caller), session_id, int(reason)),
             idempotent=True,
         )
         if status == b"NOT_FOUND":
@@ -262,11 +246,11 @@ class Store:
             RequestIdReusedError, SessionUserMismatchError: nothing was changed.
         """
         self._must_be_of(user_id, except_id)
-        status, *rest = await self._run(
+        status, *rest = await self._scripts.run(
             "revoke_user",
             self._keys.of_user(user_id),
             (
-                *self._ends, caller,
+                *self._scripts.ending(caller),
                 user_id, except_id, int(reason), request.key, request.digest, request.ttl_ms,
             ),
             idempotent=bool(request.key),
@@ -277,24 +261,24 @@ class Store:
 
     async def prune_user(self, user_id: str) -> Pruned:
         """Visit a user: drop what is dead and set the next visit."""
-        reply = await self._run(
+        reply = await self._scripts.run(
             "prune_user",
             self._keys.of_user(user_id),
-            (*self._ends, _A_RULE, user_id),
+            (*self._scripts.ending(), user_id),
             idempotent=True,
         )
         return Pruned(*reply)
 
     async def sweep(self, partition: int, most: int) -> Swept:
         """Trim a partition's `log` and `dead`, and name users due for a visit: `most` of each."""
-        trimmed, users = await self._run(
-            "sweep", self._keys.bases[partition], (self._log_ms, most), idempotent=True
+        trimmed, users = await self._scripts.run(
+            "sweep", self._keys.bases[partition], (self._scripts.ends.log_ms, most), idempotent=True
         )
         return Swept(trimmed, tuple(word.decode() for word in users))
 
     async def is_registered(self) -> bool:
         """Whether the store still holds what `register` wrote."""
-        return bool(await self._runner.command("EXISTS", self._keys.meta()))
+        return bool(await self._scripts.command("EXISTS", self._keys.meta()))
 
     async def register(self, profiles: Iterable[Profile], *, complete: bool = True) -> None:
         """Pin what all servers of a store must agree on, in every partition.
@@ -308,16 +292,12 @@ class Store:
             StartupError: this server differs from those before it.
         """
         # Loaded ahead: fakeredis' TCP server hangs up at any error reply, NOSCRIPT too.
-        await asyncio.gather(
-            *(self._runner.command("SCRIPT", "LOAD", s.source) for s in self._scripts.values())
-        )
-        arguments: list[Argument] = [SCHEMA_VERSION, PARTITIONS, self._ends[1]]
+        await self._scripts.load_all()
+        arguments: list[Argument] = [SCHEMA_VERSION, PARTITIONS, self._scripts.ends.access_ms]
         arguments.append("all" if complete else "own")
         for profile in profiles:
             arguments += (profile.name, "refreshed" if profile.ordered_by_refresh else "created")
-        differences = await asyncio.gather(
-            *(self._run("register", base, arguments, idempotent=True) for base in self._keys.bases)
-        )
+        differences = await self._scripts.run_everywhere("register", arguments)
         for difference in differences:
             if difference:
                 what, stored, ours = (word.decode() for word in difference)
@@ -330,12 +310,6 @@ class Store:
         # A session of another partition is another user's, and no script would see it.
         if session_id and self._keys.of_session(session_id) != self._keys.of_user(user_id):
             raise _refusal(b"USER_MISMATCH", session_id)
-
-    async def _run(
-        self, name: str, base: str, arguments: Sequence[Argument], *, idempotent: bool
-    ) -> Any:
-        script = self._scripts[name]
-        return await self._runner.run(script, base, arguments, idempotent=idempotent)
 
 
 def _sessions(flat: list[Any], now_ms: int) -> Iterable[Session]:
