@@ -23,8 +23,9 @@ from sessiond.rpc.interceptors.deadline import Deadline
 from sessiond.rpc.interceptors.errors import ErrorBoundary
 from sessiond.rpc.interceptors.overload import OverloadGuard
 from sessiond.rpc.interceptors.request_log import RequestLog
+from sessiond.rpc.interceptors.streams import OpenStreams
 from sessiond.rpc.methods import ROLES, SESSION_SERVICE
-from sessiond.rpc.server import Transport, add_service, listening_server
+from sessiond.rpc.server import Transport, add_service, listening_server, stop
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.issuing import Issuer
 from sessiond.service.lifecycle import Lifecycle
@@ -151,6 +152,7 @@ class App:
             leeway_s=LEEWAY_S,
         )
         sessions = self._sessions(store, ring, access_tokens, refresh_tokens)
+        streams = OpenStreams()
         server, port = listening_server(self._transport())
         add_service(
             server,
@@ -164,6 +166,7 @@ class App:
                 ErrorBoundary(),
                 OverloadGuard(settings.max_in_flight),
                 Deadline(settings.max_call_time.total_seconds()),
+                streams,
                 Credentials(ServiceTokens(ring, leeway_s=LEEWAY_S), callers),
             ),
         )
@@ -174,7 +177,7 @@ class App:
             reflection.enable_server_reflection(names, server)
         await server.start()
         drain_s = settings.drain_time.total_seconds()
-        self._stack.push_async_callback(server.stop, drain_s)
+        self._stack.push_async_callback(stop, server, streams, drain_s)
         self._stack.push_async_callback(health.stop)
         self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
 

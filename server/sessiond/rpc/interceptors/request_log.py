@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from google.protobuf.message import Message
 
-from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.call import Call, Handler, Method, Reply
 from sessiond.rpc.interceptors.errors import RefusedError
 
 # A stolen token, or acknowledged writes that a failover lost.
@@ -27,33 +26,28 @@ class RequestLog:
         """Log each call once it is over."""
         name = method.name.rpartition("/")[2]
 
-        async def logged(call: Call) -> Message:
+        async def logged(call: Call) -> Reply:
             started = time.perf_counter()
-            code, reason = "CANCELLED", ""
             try:
-                reply = await handler(call)
-                code = "OK"
+                return await handler(call)
             except RefusedError as error:
-                code, reason = error.refusal.code.name, error.refusal.reason.value
                 await error.send(call)
                 raise
-            else:
-                return reply
             finally:
                 fields = {
                     "method": name,
                     "caller": call.caller.name,
-                    "code": code,
+                    "code": call.code,
                     "ms": round((time.perf_counter() - started) * 1000, 2),
                     "request_id": call.request_id,
                 }
-                if reason:
-                    fields["reason"] = reason
+                if call.reason:
+                    fields["reason"] = call.reason
                 if call.outcome:
                     fields["outcome"] = call.outcome
                 if call.session_id:
                     fields["session"] = self._pseudonym(call.session_id)
-                alarming = reason in _ALARMING or call.outcome in _ALARMING
+                alarming = call.reason in _ALARMING or call.outcome in _ALARMING
                 (self._log.warning if alarming else self._log.info)("call", **fields)
 
         return logged
