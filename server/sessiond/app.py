@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,9 @@ from grpc_reflection.v1alpha import reflection
 from sessiond import devmode
 from sessiond.domain.errors import StartupError
 from sessiond.jobs.reaper import Reaper
+from sessiond.ops.audit_file import AuditFile
 from sessiond.rpc.health import Health
+from sessiond.rpc.interceptors.audit_trail import AuditTrail
 from sessiond.rpc.interceptors.credentials import Credentials
 from sessiond.rpc.interceptors.deadline import Deadline
 from sessiond.rpc.interceptors.errors import ErrorBoundary
@@ -163,6 +165,7 @@ class App:
             ROLES,
             (
                 RequestLog(ring.pseudonym),
+                AuditTrail(ring.pseudonym, self._audit_file()),
                 ErrorBoundary(),
                 OverloadGuard(settings.max_in_flight),
                 Deadline(settings.max_call_time.total_seconds()),
@@ -284,6 +287,10 @@ class App:
             certificate = (_read(settings.tls_cert_file), _read(settings.tls_key_file))
             _check_pair(settings.tls_cert_file, settings.tls_key_file)
         return Transport(settings.listen, certificate, settings.max_request_bytes)
+
+    def _audit_file(self) -> Callable[[Mapping[str, Any]], None] | None:
+        path = self.settings.audit_log_file
+        return AuditFile(path).append if path else None
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""

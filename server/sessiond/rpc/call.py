@@ -45,6 +45,8 @@ class Call:
     code: str = "CANCELLED"
     """How it ended, once it has."""
     reason: str = ""
+    act: dict[str, Any] = field(default_factory=dict)
+    """What the audit log should know of it: on what, how many."""
 
     @property
     def requests(self) -> AsyncIterator[Any]:
