@@ -28,6 +28,7 @@ SCRIPT_NAMES: Final = (
     "sweep",
     "update",
     "validate",
+    "walk",
 )
 
 _RULES: Final = {
