@@ -29,6 +29,7 @@ SCRIPT_NAMES: Final = (
     "sweep",
     "update",
     "validate",
+    "walk",
 )
 
 _RULES: Final = {
