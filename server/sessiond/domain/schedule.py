@@ -21,11 +21,9 @@ class Schedule:
         self.expression = expression
         try:
             self.next_ms(0)
-        except CronSimError as error:
-            fault = str(error).lower()
+        except (CronSimError, StopIteration) as error:
+            fault = str(error).lower() or "never due"
             raise ValueError(f"{expression!r} is not a cron expression: {fault}") from None
-        except StopIteration:
-            raise ValueError(f"{expression!r} is never due") from None
 
     def latest_ms(self, at_ms: int) -> int:
         """The last slot that is not after this time; both in ms since the Unix epoch."""
