@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
-
 import grpc
 import structlog
 
 from sessiond.domain.errors import InternalError, SessionStoreError
 from sessiond.rpc.call import Call, Handler, Method, Reply
 from sessiond.rpc.errors import DETAILS_KEY, REQUEST_ID_KEY, Refusal, to_refusal
+from sessiond.service import faults
 
 
 class RefusedError(Exception):
@@ -56,11 +55,10 @@ class ErrorBoundary:
 
     def _log_fault(self, call: Call, error: Exception) -> None:
         # The places and the type, not the message: that may hold what the request held.
-        frames = traceback.extract_tb(error.__traceback__)
         self._log.error(
             "fault",
             method=call.method.name,
             request_id=call.request_id,
             error=type(error).__name__,
-            frames=[f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in frames],
+            frames=faults.frames(error),
         )
