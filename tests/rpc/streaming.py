@@ -13,7 +13,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.wrappers_pb2 import BytesValue
 
-from sessiond import app
+from sessiond import front
 from sessiond.domain.callers import Role
 from sessiond.rpc.call import Call, Interceptor, Reply
 from sessiond.rpc.methods import SESSION_SERVICE
@@ -85,7 +85,7 @@ class Streams:
                 needed = {f"/{_NAME}/{rpc}": Role.WRITER for rpc in RPCS}
                 add_service(server, _SERVICE, self, needed, interceptors)
 
-        patch.setattr(app, "add_service", add)
+        patch.setattr(front, "add_service", add)
 
 
 async def _nothing(_: Call) -> Reply:

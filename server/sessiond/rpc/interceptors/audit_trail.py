@@ -11,6 +11,9 @@ from sessiond.domain.callers import Role
 from sessiond.rpc.call import Call, Handler, Method, Reply
 from sessiond.rpc.interceptors.described import Pseudonym, described
 
+Keep = Callable[[Mapping[str, Any]], None]
+"""Takes an act."""
+
 
 class AuditTrail:
     """Logs the calls that need role admin, and others whose servicer noted an act.
@@ -18,9 +21,7 @@ class AuditTrail:
     A call by nobody known is no act of anybody: the request log has it.
     """
 
-    def __init__(
-        self, pseudonym: Pseudonym, keep: Callable[[Mapping[str, Any]], None] | None = None
-    ) -> None:
+    def __init__(self, pseudonym: Pseudonym, keep: Keep | None = None) -> None:
         """Set where acts go.
 
         Args:
