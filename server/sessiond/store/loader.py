@@ -20,6 +20,7 @@ SCRIPT_NAMES: Final = (
     "create",
     "extend",
     "get",
+    "import",
     "list",
     "prune_user",
     "refresh",
