@@ -21,6 +21,7 @@ SCRIPT_NAMES: Final = (
     "create",
     "extend",
     "get",
+    "import",
     "job_claim",
     "job_finish",
     "job_renew",
