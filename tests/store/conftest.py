@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sessiond.service.statistics import Statistician
 from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.script_set import ScriptSet
@@ -16,6 +17,7 @@ from tests.engines import Engine
 from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store
 from tests.store.kit import ENDS, PROFILES
+from tests.store.lists import statistician_of
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +59,12 @@ def inside(opened: tuple[Store, Inside]) -> Inside:
 def scripts(inside: Inside) -> ScriptSet:
     """The scripts of the store, for typed calls beside `Store`."""
     return ScriptSet(inside.runner, inside.keys, ENDS, shebang=inside.shebang)
+
+
+@pytest.fixture
+def statistician(scripts: ScriptSet) -> Statistician:
+    """The use cases that look at all sessions."""
+    return statistician_of(scripts)
 
 
 @pytest.fixture
