@@ -16,11 +16,19 @@ from sessiond.domain.session import EXPIRED_REMEMBERED_MS, MOST_LOST_GENERATIONS
 from sessiond.store.keyspace import LUA_KEYS
 
 SCRIPT_NAMES: Final = (
+    "audit_indexes",
+    "audit_sessions",
+    "audit_ttls",
     "create",
+    "dangling",
+    "delete_user",
     "extend",
     "get",
+    "holders",
     "list",
     "prune_user",
+    "purge",
+    "recount",
     "refresh",
     "register",
     "revoke",
