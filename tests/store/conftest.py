@@ -12,6 +12,7 @@ from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
+from sessiond.store.transfer import TransferStore
 from tests.engines import Engine
 from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store
@@ -57,6 +58,12 @@ def inside(opened: tuple[Store, Inside]) -> Inside:
 def scripts(inside: Inside) -> ScriptSet:
     """The scripts of the store, for typed calls beside `Store`."""
     return ScriptSet(inside.runner, inside.keys, ENDS, shebang=inside.shebang)
+
+
+@pytest.fixture
+def transfer(scripts: ScriptSet) -> TransferStore:
+    """What moves sessions in and out of the store."""
+    return TransferStore(scripts)
 
 
 @pytest.fixture
