@@ -13,6 +13,7 @@ from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
+from sessiond.store.transfer import TransferStore
 from tests.engines import Engine
 from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store
@@ -65,6 +66,12 @@ def scripts(inside: Inside) -> ScriptSet:
 def statistician(scripts: ScriptSet) -> Statistician:
     """The use cases that look at all sessions."""
     return statistician_of(scripts)
+
+
+@pytest.fixture
+def transfer(scripts: ScriptSet) -> TransferStore:
+    """What moves sessions in and out of the store."""
+    return TransferStore(scripts)
 
 
 @pytest.fixture
