@@ -37,7 +37,6 @@ SCRIPT_NAMES: Final = (
     "sweep",
     "update",
     "validate",
-    "walk",
 )
 
 _RULES: Final = {
