@@ -51,7 +51,6 @@ SCRIPT_NAMES: Final = (
     "sweep",
     "update",
     "validate",
-    "walk",
 )
 
 _RULES: Final = {
