@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sessiond.service.statistics import Statistician
 from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.script_set import ScriptSet
@@ -17,6 +18,7 @@ from tests.engines import Engine
 from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store
 from tests.store.kit import ENDS, PROFILES
+from tests.store.lists import statistician_of
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +66,12 @@ def scripts(inside: Inside) -> ScriptSet:
 def transfer(scripts: ScriptSet) -> TransferStore:
     """What moves sessions in and out of the store."""
     return TransferStore(scripts)
+
+
+@pytest.fixture
+def statistician(scripts: ScriptSet) -> Statistician:
+    """The use cases that look at all sessions."""
+    return statistician_of(scripts)
 
 
 @pytest.fixture

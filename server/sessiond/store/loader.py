@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-from sessiond.domain.session import EXPIRED_REMEMBERED_MS, MOST_LOST_GENERATIONS, EndReason
+from sessiond.domain.session import (
+    EXPIRED_REMEMBERED_MS,
+    MOST_LOST_GENERATIONS,
+    RECENT_MOST,
+    EndReason,
+)
 from sessiond.store.keyspace import LUA_KEYS
 
 SCRIPT_NAMES: Final = (
@@ -23,10 +28,14 @@ SCRIPT_NAMES: Final = (
     "import",
     "list",
     "prune_user",
+    "rank",
+    "recent",
     "refresh",
     "register",
     "revoke",
     "revoke_user",
+    "stats",
+    "survey",
     "sweep",
     "update",
     "validate",
@@ -36,6 +45,7 @@ SCRIPT_NAMES: Final = (
 _RULES: Final = {
     **{reason.name: reason.value for reason in EndReason},
     "MOST_LOST": MOST_LOST_GENERATIONS,
+    "RECENT_MOST": RECENT_MOST,
     "REMEMBERED_MS": EXPIRED_REMEMBERED_MS,
 }
 LUA_RULES: Final = f"local {', '.join(_RULES)} = {', '.join(map(str, _RULES.values()))}"
