@@ -23,6 +23,7 @@ from sessiond.store.keyspace import LUA_KEYS
 SCRIPT_NAMES: Final = (
     "adopt",
     "create",
+    "export",
     "extend",
     "get",
     "import",
