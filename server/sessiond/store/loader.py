@@ -29,6 +29,7 @@ SCRIPT_NAMES: Final = (
     "create",
     "dangling",
     "delete_user",
+    "export",
     "extend",
     "get",
     "holders",
