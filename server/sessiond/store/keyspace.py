@@ -63,6 +63,10 @@ class Keyspace:
         """The base of the partition that this session id names; ValueError if it is none."""
         return self.bases[partition_of_session(session_id)]
 
+    def users(self, partition: int) -> str:
+        """The index of the users of a partition."""
+        return f"{self.bases[partition]}users"
+
     def meta(self) -> str:
         """What the servers agreed on, in the first partition: missing if the store was emptied."""
         return f"{self.bases[0]}meta"
