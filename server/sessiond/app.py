@@ -15,8 +15,10 @@ import structlog
 from grpc_reflection.v1alpha import reflection
 
 from sessiond import devmode
+from sessiond.background import Background, background
 from sessiond.domain.errors import StartupError
 from sessiond.jobs.reaper import Reaper
+from sessiond.jobs.stats import last_survey
 from sessiond.rpc.health import Health
 from sessiond.rpc.interceptors.credentials import Credentials
 from sessiond.rpc.interceptors.deadline import Deadline
@@ -28,22 +30,28 @@ from sessiond.rpc.server import Transport, add_service, listening_server
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.issuing import Issuer
 from sessiond.service.lifecycle import Lifecycle
+from sessiond.service.orphans import Orphans
 from sessiond.service.policy import Policies
 from sessiond.service.readiness import Readiness
 from sessiond.service.reading import Reader
 from sessiond.service.revocation import Revoker
 from sessiond.service.sessions import Sessions
+from sessiond.service.statistics import Statistician
 from sessiond.service.validation import Validator
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
 from sessiond.store.connect import EMBEDDED, FAKE, redacted, scheme_of
 from sessiond.store.embedded import EmbeddedEngine
+from sessiond.store.job_ledger import JobLedger
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits, OpenLink
+from sessiond.store.maintenance import Maintenance
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
+from sessiond.store.statistics import StatisticsStore
+from sessiond.store.walk import UserWalk
 from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
@@ -89,6 +97,8 @@ class App:
         self._servicer = servicer
         self.address = ""
         """Where it serves, once it does."""
+        self.ops_address = ""
+        """Where it serves metrics, if it does."""
         self.ready = asyncio.Event()
         """Set while the store can be used."""
         self._stack = AsyncExitStack()
@@ -151,6 +161,7 @@ class App:
             leeway_s=LEEWAY_S,
         )
         sessions = self._sessions(store, ring, access_tokens, refresh_tokens)
+        jobs = self._jobs(scripts, store)
         server, port = listening_server(self._transport())
         add_service(
             server,
@@ -172,6 +183,10 @@ class App:
         if settings.reflection if settings.reflection is not None else settings.dev:
             names = (SESSION_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
+        if settings.ops_listen:
+            self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
+            self._stack.push_async_callback(asyncio.to_thread, end_metrics)
+            self._log.info("serving_metrics", address=self.ops_address)
         await server.start()
         drain_s = settings.drain_time.total_seconds()
         self._stack.push_async_callback(server.stop, drain_s)
@@ -201,6 +216,7 @@ class App:
             interval_s = settings.reaper_interval.total_seconds()
             reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
             self._run(reaper.run())
+        self._run(jobs.scheduler.run())
         self._log.info(
             "serving",
             address=self.address,
@@ -239,6 +255,17 @@ class App:
             log_most=settings.event_log_max_length,
         )
         return runner, ScriptSet(runner, keyspace, ends, shebang=scheme != FAKE)
+
+    def _jobs(self, scripts: ScriptSet, store: Store) -> Background:
+        ledger, walk = JobLedger(scripts), UserWalk(scripts)
+        statistician = Statistician(
+            StatisticsStore(scripts),
+            walk,
+            cap=self.settings.session_cap,
+            last_survey=last_survey(ledger),
+        )
+        orphans = Orphans(store, Maintenance(scripts), walk)
+        return background(self.settings, ledger, statistician, orphans, self.ready.wait)
 
     def _sessions(
         self,
