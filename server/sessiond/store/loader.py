@@ -49,7 +49,6 @@ SCRIPT_NAMES: Final = (
     "sweep",
     "update",
     "validate",
-    "walk",
 )
 
 _RULES: Final = {
