@@ -44,6 +44,7 @@ from sessionstore.errors import (
     DeadlineExceeded,
     EtagMismatch,
     FieldViolation,
+    ImportKeyMissing,
     InternalError,
     InvalidRequest,
     JobNotFound,
@@ -68,6 +69,7 @@ from sessionstore.errors import (
     Unavailable,
 )
 from sessionstore.types import (
+    AdoptedSession,
     Authentication,
     ClientInfo,
     CreatedSession,
@@ -89,6 +91,7 @@ from sessionstore.types import (
 __all__ = [
     "TLS",
     "AdminClient",
+    "AdoptedSession",
     "AsyncAdminClient",
     "AsyncSessionClient",
     "AuditProgress",
@@ -110,6 +113,7 @@ __all__ = [
     "ExportPage",
     "ExtendedSession",
     "FieldViolation",
+    "ImportKeyMissing",
     "ImportOutcome",
     "ImportResult",
     "ImportedSession",

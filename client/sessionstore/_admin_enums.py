@@ -66,5 +66,3 @@ class ImportOutcome(OpenEnum):
     """Its user holds newer ones up to the cap, or a newer one of the same device."""
     INVALID = "INVALID"
     """A field is wrong."""
-    CONFLICT = "CONFLICT"
-    """Another user's session was imported under this external id."""

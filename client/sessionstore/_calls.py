@@ -155,5 +155,14 @@ def revoke_user(
     return Call("RevokeUserSessions", request, _results.revoked_ids, request.request_id)
 
 
+def adopt(user_id: str, external_id: str, *, request_id: str | None) -> Call[types.AdoptedSession]:
+    request = pb.AdoptSessionRequest(
+        user_id=user_id,
+        external_id=external_id,
+        request_id=request_id or _requests.new_request_id(),
+    )
+    return Call("AdoptSession", request, _results.adopted_session, request.request_id)
+
+
 def signing_keys() -> Call[types.SigningKeys]:
     return Call("GetSigningKeys", pb.GetSigningKeysRequest(), _results.signing_keys)

@@ -84,6 +84,10 @@ def revoked_session(message: pb.RevokeSessionResponse) -> types.Session | None:
     return session(message.session) if message.HasField("session") else None
 
 
+def adopted_session(message: pb.AdoptSessionResponse) -> types.AdoptedSession:
+    return types.AdoptedSession(session=session(message.session), tokens=_tokens(message.tokens))
+
+
 def revoked_ids(message: pb.RevokeUserSessionsResponse) -> tuple[str, ...]:
     return tuple(message.session_ids)
 

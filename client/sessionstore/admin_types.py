@@ -279,7 +279,8 @@ class ImportedSession:
     """A session of another system."""
 
     external_id: str
-    """Its id there, 1 to 1,024 bytes of UTF-8. Not kept: the new id is a keyed hash of it."""
+    """Its id there, 1 to 1,024 bytes of UTF-8, unique among its user's. Not kept: the new id is a
+    keyed hash."""
     user_id: str
     create_time: datetime
     """Aware; not in the future."""

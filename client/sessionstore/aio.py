@@ -196,6 +196,18 @@ class AsyncSessionClient(AsyncBaseClient):
         )
         return await self._transport.send(call, timeout)
 
+    async def adopt(
+        self,
+        user_id: str,
+        external_id: str,
+        *,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.AdoptedSession:
+        """Give tokens to a session that was imported from another system, once."""
+        call = _calls.adopt(user_id, external_id, request_id=request_id)
+        return await self._transport.send(call, timeout)
+
     async def signing_keys(self, *, timeout: float | None = None) -> types.SigningKeys:
         """Get the public keys that verify access tokens (RFC 7517)."""
         return await self._transport.send(_calls.signing_keys(), timeout)

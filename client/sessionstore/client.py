@@ -364,6 +364,36 @@ class SessionClient(BaseClient):
         )
         return self._transport.send(call, timeout)
 
+    def adopt(
+        self,
+        user_id: str,
+        external_id: str,
+        *,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.AdoptedSession:
+        """Give tokens to a session that was imported from another system, once.
+
+        The caller vouches that it has verified the user's credential of that system.
+
+        Args:
+            user_id: whose session it is. 1 to 256 bytes of UTF-8.
+            external_id: its id in the other system. 1 to 1,024 bytes of UTF-8.
+            request_id: to repeat an earlier call: it gives the same tokens, with a fresh access
+                token, for 10 minutes by default. At most 36 bytes of visible ASCII; a random one if
+                None.
+            timeout: seconds, retries included; the client's if None.
+
+        Raises:
+            SessionAlreadyAdopted: another request got its tokens.
+            SessionUnusable: SessionEnded, SessionExpired or SessionNotFound.
+            RequestIdReused: the request id was used for another request.
+            ReplaySuperseded: the request was done before, and its session has moved on.
+            ImportKeyMissing: the service has no key by which it finds imported sessions.
+        """
+        call = _calls.adopt(user_id, external_id, request_id=request_id)
+        return self._transport.send(call, timeout)
+
     def signing_keys(self, *, timeout: float | None = None) -> types.SigningKeys:
         """Get the public keys that verify access tokens (RFC 7517).
 

@@ -26,6 +26,7 @@ from sessiond.rpc.interceptors.request_log import RequestLog
 from sessiond.rpc.methods import ROLES, SESSION_SERVICE
 from sessiond.rpc.server import Transport, add_service, listening_server
 from sessiond.rpc.session_servicer import SessionServicer
+from sessiond.service.adoption import Adopter
 from sessiond.service.issuing import Issuer
 from sessiond.service.lifecycle import Lifecycle
 from sessiond.service.policy import Policies
@@ -44,8 +45,10 @@ from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
+from sessiond.store.transfer import TransferStore
 from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.callers import Callers
+from sessiond.tokens.external_ids import ExternalIds
 from sessiond.tokens.keyring import KeyRing, Lifetimes
 from sessiond.tokens.refresh import RefreshTokens
 from sessiond.tokens.service import ServiceTokens
@@ -150,7 +153,8 @@ class App:
             milliseconds(settings.access_token_lifetime),
             leeway_s=LEEWAY_S,
         )
-        sessions = self._sessions(store, ring, access_tokens, refresh_tokens)
+        transfer = TransferStore(scripts)
+        sessions = self._sessions(store, transfer, ring, access_tokens, refresh_tokens)
         server, port = listening_server(self._transport())
         add_service(
             server,
@@ -243,6 +247,7 @@ class App:
     def _sessions(
         self,
         store: Store,
+        transfer: TransferStore,
         ring: KeyRing,
         access_tokens: AccessTokens,
         refresh_tokens: RefreshTokens,
@@ -251,14 +256,22 @@ class App:
         grace_ms = milliseconds(settings.grace_time)
         request_ttl_ms = milliseconds(settings.request_id_lifetime)
         policies = Policies(settings.all_profiles())
+        issuer = Issuer(access_tokens, refresh_tokens)
         return Sessions(
             policies=policies,
             lifecycle=Lifecycle(
                 store,
                 policies,
-                Issuer(access_tokens, refresh_tokens),
+                issuer,
                 refresh_tokens,
                 grace_ms=grace_ms,
+                request_ttl_ms=request_ttl_ms,
+            ),
+            adopter=Adopter(
+                transfer,
+                ExternalIds(ring),
+                issuer,
+                refresh_tokens,
                 request_ttl_ms=request_ttl_ms,
             ),
             validator=Validator(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 MAX_USER_ID: Final = 256
+MAX_EXTERNAL_ID: Final = 1_024
 MAX_DEVICE_ID: Final = 128
 MAX_REQUEST_ID: Final = 36
 

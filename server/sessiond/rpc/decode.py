@@ -9,6 +9,7 @@ from typing import Any, Final
 from sessiond.domain import limits
 from sessiond.domain.session import Authentication, Client, Cut, EndReason, State
 from sessiond.rpc.rules import Rules
+from sessiond.service.adoption import Adoption
 from sessiond.service.lifecycle import Login
 from sessiond.service.policy import Policies
 from sessiond.service.revocation import UserRevocation
@@ -248,3 +249,11 @@ def user_revocation(message: pb.RevokeUserSessionsRequest) -> tuple[UserRevocati
         stays = rules.session_id("except_session_id", message.except_session_id, required=False)
         request_id = rules.request_id(message.request_id)
     return UserRevocation(user_id, stays, EndReason(message.reason)), request_id
+
+
+def adoption(message: pb.AdoptSessionRequest) -> tuple[Adoption, str]:
+    """Which imported session goes on, and the request id."""
+    with Rules() as rules:
+        user_id = rules.user_id(message.user_id)
+        external_id = rules.external_id(message.external_id)
+        return Adoption(user_id, external_id), rules.request_id(message.request_id)

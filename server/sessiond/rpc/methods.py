@@ -19,5 +19,6 @@ ROLES: Final = {
     f"/{SESSION_SERVICE}/UpdateSession": Role.WRITER,
     f"/{SESSION_SERVICE}/RevokeSession": Role.WRITER,
     f"/{SESSION_SERVICE}/RevokeUserSessions": Role.WRITER,
+    f"/{SESSION_SERVICE}/AdoptSession": Role.WRITER,
     f"/{SESSION_SERVICE}/GetSigningKeys": Role.READER,
 }

@@ -61,6 +61,10 @@ class Rules:
         """A user id."""
         return self.text("user_id", value, limits.MAX_USER_ID, least=1)
 
+    def external_id(self, value: str) -> str:
+        """The id of a session in another system."""
+        return self.text("external_id", value, limits.MAX_EXTERNAL_ID, least=1)
+
     def session_id(self, field: str, value: str, *, required: bool = True) -> str:
         """A session id."""
         if not value:

@@ -105,6 +105,14 @@ class SessionServicer:
         ids = await self._sessions.revoker.revoke_user(call.caller, what, request_id)
         return pb.RevokeUserSessionsResponse(session_ids=ids)
 
+    async def AdoptSession(self, call: Call) -> Message:
+        what, request_id = decode.adoption(call.request)
+        adopted = await self._sessions.adopter.adopt(call.caller, what, request_id)
+        call.session_id = adopted.session.id
+        return pb.AdoptSessionResponse(
+            session=encode.session(adopted.session), tokens=encode.tokens(adopted.tokens)
+        )
+
     async def GetSigningKeys(self, _: Call) -> Message:
         now_ms = time.time_ns() // 1_000_000
         return pb.GetSigningKeysResponse(

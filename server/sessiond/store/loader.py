@@ -16,6 +16,7 @@ from sessiond.domain.session import EXPIRED_REMEMBERED_MS, MOST_LOST_GENERATIONS
 from sessiond.store.keyspace import LUA_KEYS
 
 SCRIPT_NAMES: Final = (
+    "adopt",
     "create",
     "extend",
     "get",
