@@ -8,6 +8,8 @@ import typer
 
 from sessionstore._version import __version__
 from sessionstore.cli.command import command
+from sessionstore.cli.commands.export import export
+from sessionstore.cli.commands.import_ import import_
 from sessionstore.cli.commands.stats import stats
 from sessionstore.cli.exits import MEANINGS
 
@@ -25,6 +27,11 @@ app = typer.Typer(
 _LOOK = "Look"
 
 app.command(rich_help_panel=_LOOK)(command(stats))
+
+_MOVE = "Move"
+
+app.command("import", rich_help_panel=_MOVE)(command(import_))
+app.command(rich_help_panel=_MOVE)(command(export))
 
 
 @app.callback()

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 3
     NOT_PERMITTED = 4
     UNAVAILABLE = 5
+    INTERRUPTED = 130
 
 
 MEANINGS: dict[ExitCode, str] = {
@@ -25,6 +26,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_FOUND: "not found, or not valid",
     ExitCode.NOT_PERMITTED: "the service token is not accepted, or lacks the role",
     ExitCode.UNAVAILABLE: "the service cannot be reached or has no time; try again",
+    ExitCode.INTERRUPTED: "interrupted",
 }
 
 _BY_ERROR: tuple[tuple[type[errors.SessionStoreError], ExitCode], ...] = (

@@ -11,7 +11,14 @@ from enum import StrEnum
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from sessionstore.types import Session
 
@@ -58,12 +65,12 @@ class Output:
         return self._err.is_terminal
 
     @contextmanager
-    def progress(self, what: str) -> Iterator[Progressed]:
+    def progress(self, what: str, *, of_bytes: bool = False) -> Iterator[Progressed]:
         """A progress bar, if stderr is a terminal. It is gone once the work is done."""
         with Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            MofNCompleteColumn(),
+            DownloadColumn() if of_bytes else MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=self._err,
             disable=not self.interactive,
