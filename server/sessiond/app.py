@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,29 +11,14 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import structlog
-from grpc_reflection.v1alpha import reflection
 
 from sessiond import devmode
 from sessiond.domain.errors import StartupError
+from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
-from sessiond.rpc.health import Health
-from sessiond.rpc.interceptors.credentials import Credentials
-from sessiond.rpc.interceptors.deadline import Deadline
-from sessiond.rpc.interceptors.errors import ErrorBoundary
-from sessiond.rpc.interceptors.overload import OverloadGuard
-from sessiond.rpc.interceptors.request_log import RequestLog
-from sessiond.rpc.methods import ROLES, SESSION_SERVICE
-from sessiond.rpc.server import Transport, add_service, listening_server
+from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
-from sessiond.service.adoption import Adopter
-from sessiond.service.issuing import Issuer
-from sessiond.service.lifecycle import Lifecycle
-from sessiond.service.policy import Policies
 from sessiond.service.readiness import Readiness
-from sessiond.service.reading import Reader
-from sessiond.service.revocation import Revoker
-from sessiond.service.sessions import Sessions
-from sessiond.service.validation import Validator
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
 from sessiond.store.connect import EMBEDDED, FAKE, redacted, scheme_of
@@ -45,14 +29,9 @@ from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
-from sessiond.store.transfer import TransferStore
-from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.callers import Callers
-from sessiond.tokens.external_ids import ExternalIds
 from sessiond.tokens.keyring import KeyRing, Lifetimes
-from sessiond.tokens.refresh import RefreshTokens
-from sessiond.tokens.service import ServiceTokens
-from sessionstore.v1 import session_service_pb2
+from sessiond.use_cases import UseCases
 
 LEEWAY_S: Final = 30
 """How far clocks of token verifiers may be off, in seconds."""
@@ -144,44 +123,21 @@ class App:
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
         runner, scripts = await self._open_store()
-        store = Store(scripts)
-        refresh_tokens = RefreshTokens(ring)
-        access_tokens = AccessTokens(
-            ring,
-            settings.issuer,
-            settings.audience,
-            milliseconds(settings.access_token_lifetime),
-            leeway_s=LEEWAY_S,
-        )
-        transfer = TransferStore(scripts)
-        sessions = self._sessions(store, transfer, ring, access_tokens, refresh_tokens)
-        server, port = listening_server(self._transport())
-        add_service(
-            server,
-            session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
+        use_cases = UseCases(settings, scripts, ring)
+        front = Front(settings, ring, callers)
+        front.add_services(
             self._servicer(
-                sessions, issuer=settings.issuer, keys_cached=settings.key_publish_time / 2
+                use_cases.sessions(),
+                issuer=settings.issuer,
+                keys_cached=settings.key_publish_time / 2,
             ),
-            ROLES,
-            (
-                RequestLog(ring.pseudonym),
-                ErrorBoundary(),
-                OverloadGuard(settings.max_in_flight),
-                Deadline(settings.max_call_time.total_seconds()),
-                Credentials(ServiceTokens(ring, leeway_s=LEEWAY_S), callers),
-            ),
+            AdminServicer(use_cases.operators()),
         )
-        health = Health(server)
-        await health.set(serving=False)
-        if settings.reflection if settings.reflection is not None else settings.dev:
-            names = (SESSION_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, server)
-        await server.start()
-        drain_s = settings.drain_time.total_seconds()
-        self._stack.push_async_callback(server.stop, drain_s)
-        self._stack.push_async_callback(health.stop)
-        self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
+        await front.start()
+        self._stack.push_async_callback(front.stop)
+        self.address = front.address
 
+        store = Store(scripts)
         readiness = Readiness(
             runner,
             store,
@@ -196,7 +152,7 @@ class App:
                 self.ready.set()
             else:
                 self.ready.clear()
-            await health.set(serving=ready)
+            await front.health.set(serving=ready)
 
         self._run(readiness.watch(on_change))
         self._run(self._reload(ring.reload_if_changed, "key ring"))
@@ -244,57 +200,6 @@ class App:
         )
         return runner, ScriptSet(runner, keyspace, ends, shebang=scheme != FAKE)
 
-    def _sessions(
-        self,
-        store: Store,
-        transfer: TransferStore,
-        ring: KeyRing,
-        access_tokens: AccessTokens,
-        refresh_tokens: RefreshTokens,
-    ) -> Sessions:
-        settings = self.settings
-        grace_ms = milliseconds(settings.grace_time)
-        request_ttl_ms = milliseconds(settings.request_id_lifetime)
-        policies = Policies(settings.all_profiles())
-        issuer = Issuer(access_tokens, refresh_tokens)
-        return Sessions(
-            policies=policies,
-            lifecycle=Lifecycle(
-                store,
-                policies,
-                issuer,
-                refresh_tokens,
-                grace_ms=grace_ms,
-                request_ttl_ms=request_ttl_ms,
-            ),
-            adopter=Adopter(
-                transfer,
-                ExternalIds(ring),
-                issuer,
-                refresh_tokens,
-                request_ttl_ms=request_ttl_ms,
-            ),
-            validator=Validator(
-                store,
-                access_tokens,
-                refresh_tokens,
-                activity_ms=milliseconds(settings.activity_interval),
-                grace_ms=grace_ms,
-            ),
-            reader=Reader(store),
-            revoker=Revoker(store, request_ttl_ms=request_ttl_ms),
-            refresh_tokens=refresh_tokens,
-            ring=ring,
-        )
-
-    def _transport(self) -> Transport:
-        settings = self.settings
-        certificate = None
-        if settings.tls_cert_file and settings.tls_key_file:
-            certificate = (_read(settings.tls_cert_file), _read(settings.tls_key_file))
-            _check_pair(settings.tls_cert_file, settings.tls_key_file)
-        return Transport(settings.listen, certificate, settings.max_request_bytes)
-
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""
         while True:
@@ -325,21 +230,3 @@ def _directory(url: str) -> Path:
             "an embedded:// store URL names a directory: embedded:///var/lib/sessiond"
         )
     return Path(path)
-
-
-def _check_pair(certificate: Path, key: Path) -> None:
-    """Load the pair as gRPC will, which tells on standard error what is wrong, and not us."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: "")
-    except ssl.SSLError:
-        raise StartupError(
-            f"{certificate} and {key} are not a certificate chain and its key: both in PEM, the"
-            " key without a password"
-        ) from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartupError(f"cannot read {path}: {error.strerror}") from None

@@ -256,6 +256,12 @@ class Settings(BaseSettings):
         description="How log lines look: json, or logfmt; by default logfmt in development mode.",
     )
 
+    audit_log_file: Path | None = Field(
+        default=None,
+        description="File that admin acts are appended to, a JSON object a line; they are in the"
+        " log too, from log_level info on.",
+    )
+
     @model_validator(mode="after")
     def _check_transport(self) -> Self:
         host = self.listen.rpartition(":")[0]

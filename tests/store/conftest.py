@@ -10,11 +10,12 @@ import pytest
 
 from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
+from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from tests.engines import Engine
 from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store
-from tests.store.kit import PROFILES
+from tests.store.kit import ENDS, PROFILES
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +51,12 @@ def store(opened: tuple[Store, Inside]) -> Store:
 def inside(opened: tuple[Store, Inside]) -> Inside:
     """What is behind the store."""
     return opened[1]
+
+
+@pytest.fixture
+def scripts(inside: Inside) -> ScriptSet:
+    """The scripts of the store, for typed calls beside `Store`."""
+    return ScriptSet(inside.runner, inside.keys, ENDS, shebang=inside.shebang)
 
 
 @pytest.fixture

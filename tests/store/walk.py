@@ -15,7 +15,7 @@ from tests.store.inside import Inside, base_of, family_of
 from tests.store.kit import ENDS, REMEMBERED
 
 _NEWEST = 100
-_WITHOUT_TTL = {"u", "h", "users", "n", "recent", "dead", "log"}
+_WITHOUT_TTL = {"u", "h", "users", "n", "recent", "dead", "log", "job"}
 _WITH_TTL = {"s", "i"}
 
 
@@ -77,6 +77,8 @@ async def _read_key(inside: Inside, partition: Partition, key: str) -> None:
             partition.counts = {n: int(v) for n, v in (await inside.hash_of(key)).items()}
         case "log":
             partition.log = await inside.stream_of(key)
+        case "job":
+            assert key == inside.keys.job(rest), "a job is in the first partition"
         case "i":
             pass
         case _:

@@ -61,6 +61,9 @@ class FieldViolation:
     field: str
     description: str
 
+    def __str__(self) -> str:
+        return f"{self.field} {self.description}"
+
 
 class InvalidFieldError(SessionStoreError):
     """The request itself is wrong, whatever the state of the store."""

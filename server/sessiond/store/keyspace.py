@@ -26,6 +26,7 @@ local function session_key(id) return base .. 's:' .. id end
 local function live_key(profile, user) return base .. 'u:' .. profile .. ':' .. user end
 local function history_key(user) return base .. 'h:' .. user end
 local function request_key(digest) return base .. 'i:' .. digest end
+local function job_key(name) return base .. 'job:' .. name end
 """
 
 
@@ -62,9 +63,17 @@ class Keyspace:
         """The base of the partition that this session id names; ValueError if it is none."""
         return self.bases[partition_of_session(session_id)]
 
+    def users(self, partition: int) -> str:
+        """The index of the users of a partition."""
+        return f"{self.bases[partition]}users"
+
     def meta(self) -> str:
         """What the servers agreed on, in the first partition: missing if the store was emptied."""
         return f"{self.bases[0]}meta"
+
+    def job(self, name: str) -> str:
+        """What the fleet knows of a job, in the first partition."""
+        return f"{self.bases[0]}job:{name}"
 
     def probe(self) -> str:
         """A short-lived key by which start-up learns how the engine encodes a session."""

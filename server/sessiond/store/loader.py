@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
+from sessiond.domain.jobs import JobOutcome
 from sessiond.domain.session import EXPIRED_REMEMBERED_MS, MOST_LOST_GENERATIONS, EndReason
 from sessiond.store.keyspace import LUA_KEYS
 
@@ -20,6 +21,10 @@ SCRIPT_NAMES: Final = (
     "create",
     "extend",
     "get",
+    "import",
+    "job_claim",
+    "job_finish",
+    "job_renew",
     "list",
     "prune_user",
     "refresh",
@@ -29,15 +34,18 @@ SCRIPT_NAMES: Final = (
     "sweep",
     "update",
     "validate",
+    "walk",
 )
 
 _RULES: Final = {
     **{reason.name: reason.value for reason in EndReason},
+    "SUCCEEDED": JobOutcome.SUCCEEDED.value,
+    "FAILED": JobOutcome.FAILED.value,
     "MOST_LOST": MOST_LOST_GENERATIONS,
     "REMEMBERED_MS": EXPIRED_REMEMBERED_MS,
 }
 LUA_RULES: Final = f"local {', '.join(_RULES)} = {', '.join(map(str, _RULES.values()))}"
-"""What the domain says, for the scripts: end reasons and numbers."""
+"""What the domain says, for the scripts: end reasons, outcomes of jobs, and numbers."""
 
 
 @dataclass(frozen=True, slots=True)

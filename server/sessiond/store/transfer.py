@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 from sessiond.domain.errors import SessionAlreadyAdoptedError
+from sessiond.domain.session import NOT_TOLD
+from sessiond.domain.transfer import Fate
 from sessiond.store import refusals
-from sessiond.store.replies import Found, Request
+from sessiond.store.fields import creation_fields
+from sessiond.store.link import Argument
+from sessiond.store.replies import Arrival, Found, Newcomer, Request
 from sessiond.store.script_set import ScriptSet
+
+CLOCK_SKEW_MS: Final = 5_000
+"""How far the other system's clock may be ahead of the engine's."""
 
 
 class TransferStore:
@@ -14,6 +24,32 @@ class TransferStore:
     def __init__(self, scripts: ScriptSet) -> None:
         self._scripts = scripts
         self._keys = scripts.keys
+
+    async def import_many(
+        self, newcomers: Sequence[Newcomer], *, dry_run: bool = False
+    ) -> list[Arrival]:
+        """Take sessions over, each by itself, all sent at once; what became of each, in order.
+
+        Raises:
+            StoreFullError: and some may have come in. Those that did are left as they are by the
+                next try.
+        """
+        replies = await self._scripts.run_many(
+            "import",
+            [(self._keys.of_user(new.user_id), self._import(new, dry_run)) for new in newcomers],
+        )
+        return [_arrival(*reply) for reply in replies]
+
+    def _import(self, new: Newcomer, dry_run: bool) -> tuple[Argument, ...]:
+        profile = new.profile
+        return (
+            *self._scripts.ending(),
+            new.user_id, new.id, profile.name, profile.at_cap, profile.cap,
+            profile.idle_ms, profile.absolute_ms, new.mac_key_id,
+            new.create_us, new.expire_ms, new.client.device_id,
+            CLOCK_SKEW_MS, "try" if dry_run else "",
+            *creation_fields(new.client, new.attributes, NOT_TOLD, ()),
+        )  # fmt: skip
 
     async def adopt(
         self, session_id: str, user_id: str, *, mac_key_id: int, request: Request
@@ -42,3 +78,10 @@ class TransferStore:
                 )
         session, now = refusals.usable(status, session_id, rest, "ADOPTED REPLAYED")
         return Found(now, session)
+
+
+def _arrival(status: bytes, made_room: Sequence[Any] = ()) -> Arrival:
+    if status == b"UNREGISTERED":
+        raise refusals.unregistered()
+    fate = Fate.INVALID if status == b"FUTURE" else Fate[status.decode()]
+    return Arrival(fate, tuple(word.decode() for word in made_room))

@@ -62,23 +62,24 @@ def _records(lines: Iterable[Line]) -> Iterator[_Record]:
     A quote opens or closes wherever it stands, as PostgreSQL reads it. What is too long is left out
     up to where its quotes close: what a user agent holds is never taken for a row.
     """
-    begun, parts, length, open_quote, too_long = 0, [""], 0, False, False
+    parts: list[str] = []
+    begun, length, open_quote, too_long = 0, 0, False, False
     for line in lines:
         if not open_quote:
             if not line.text:
                 continue
             begun, parts, length, too_long = line.number, [], 0, False
         open_quote ^= line.quotes % 2 == 1
-        length += len(line.text) + 1
+        length += len(line.text) + len(line.end)
         too_long = too_long or line.cut or length > LONGEST
         if not too_long:
-            parts.append(line.text)
+            parts += (line.text, line.end)
         if open_quote:
             continue
         if too_long:
             yield _Record(begun, "", f"is longer than {LONGEST:,} characters{_to(begun, line)}")
         else:
-            yield _Record(begun, "\n".join(parts))
+            yield _Record(begun, "".join(parts[:-1]))
     if open_quote:
         yield _Record(begun, "", "opens a quote that is never closed: nothing after it was read")
 

@@ -9,17 +9,20 @@ from io import BufferedReader, TextIOWrapper
 LONGEST = 65_536
 """Characters of a line, or of a CSV record over several lines, that are kept."""
 
+_ENDS = ("\n", "\r")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line, without its end."""
+    """One line."""
 
     number: int
     """From 1."""
     text: str
-    """Bytes that are not UTF-8 are in it as surrogates (PEP 383)."""
+    """Without its end. Bytes that are not UTF-8 are in it as surrogates (PEP 383)."""
+    end: str
+    """Newline, carriage return, both, or nothing at the end of the file."""
     quotes: int
     """Double quotes in all of it, also where it is cut."""
     cut: bool
@@ -37,7 +40,7 @@ class Lines:
         if stream.peek(2)[:2] in _UTF16:
             raise ValueError("the file is UTF-16: save it as UTF-8")
         self._text = TextIOWrapper(
-            stream, encoding="utf-8-sig", errors="surrogateescape", newline=None
+            stream, encoding="utf-8-sig", errors="surrogateescape", newline=""
         )
         self._number = 0
         self._ahead: Line | None = None
@@ -63,7 +66,8 @@ class Lines:
             return None
         self._number += 1
         quotes, piece = text.count('"'), text
-        while not piece.endswith("\n") and (piece := self._text.readline(LONGEST)):
+        while not piece.endswith(_ENDS) and (piece := self._text.readline(LONGEST)):
             quotes += piece.count('"')
-        whole = text.endswith("\n") or len(text) < LONGEST
-        return Line(self._number, text.removesuffix("\n"), quotes, cut=not whole)
+        whole = text.endswith(_ENDS) or len(text) < LONGEST
+        bare = text.rstrip("\r\n")
+        return Line(self._number, bare, text[len(bare) :], quotes, cut=not whole)

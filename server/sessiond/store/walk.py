@@ -1,0 +1,118 @@
+"""A walk past every user of the store, in steps that leave the engine to its callers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+from sessiond.domain.ids import PARTITIONS
+from sessiond.store.script_set import ScriptSet
+
+STEP: Final = 100
+"""About how many users a step of a walk names: a script can look at them in a few milliseconds."""
+
+_LONGEST_REST_S: Final = 0.1
+_PLACE: Final = re.compile(r"(\d{1,2})\.(\d{1,20})", re.ASCII)
+_CURSORS: Final = 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a walk has come: a partition, and the engine's cursor in it."""
+
+    partition: int
+    cursor: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The place that has this text.
+
+        Raises:
+            ValueError: none has.
+        """
+        match = _PLACE.fullmatch(text)
+        if match is None:
+            raise ValueError("not a place of a walk")
+        place = cls(int(match[1]), int(match[2]))
+        if place.partition >= PARTITIONS or place.cursor >= _CURSORS or str(place) != text:
+            raise ValueError("not a place of a walk")
+        return place
+
+    def __str__(self) -> str:
+        return f"{self.partition}.{self.cursor}"
+
+
+START: Final = Place(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """Some users of one partition, and where the walk goes on: None after the last page."""
+
+    partition: int
+    users: tuple[str, ...]
+    next: Place | None
+
+
+class UserWalk:
+    """Goes past all users, partition by partition.
+
+    Whoever is in the store all the time is named; whoever comes or goes meanwhile may be. A walk
+    that is resumed may name a user again.
+    """
+
+    def __init__(self, scripts: ScriptSet, *, step: int = STEP) -> None:
+        """Set the pace.
+
+        Args:
+            scripts: lead to the store.
+            step: about how many users are on a page; small partitions come whole.
+        """
+        self._scripts = scripts
+        self._step = step
+
+    async def total(self) -> int:
+        """How many users there are."""
+        keys = self._scripts.keys
+        sizes = (self._scripts.command("ZCARD", keys.users(p)) for p in range(PARTITIONS))
+        return sum(await asyncio.gather(*sizes))
+
+    async def pages(self, start: Place = START) -> AsyncIterator[UserPage]:
+        """Every page from a place on; only the last may be empty.
+
+        After each page the walk rests for as long as the page and what was done with it took, so
+        that it never takes more than half of the engine's time.
+        """
+        clock = asyncio.get_running_loop().time
+        place, named = start, set[str]()
+        while True:
+            began = clock()
+            page = await self._page(place, named)
+            if page.users or page.next is None:
+                yield page
+            if page.next is None:
+                return
+            if page.next.partition != place.partition:
+                named.clear()
+            place = page.next
+            await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
+
+    async def _page(self, place: Place, named: set[str]) -> UserPage:
+        """The page at a place, without those already named: the engine names some twice."""
+        base = self._scripts.keys.bases[place.partition]
+        cursor, found = await self._scripts.run(
+            "walk", base, (place.cursor, self._step), idempotent=True
+        )
+        users = dict.fromkeys(word.decode() for word in found).keys() - named
+        named |= users
+        return UserPage(place.partition, tuple(users), _after(place.partition, int(cursor)))
+
+
+def _after(partition: int, cursor: int) -> Place | None:
+    """The place that follows, by the cursor that the engine gave."""
+    if cursor:
+        return Place(partition, cursor)
+    return Place(partition + 1, 0) if partition + 1 < PARTITIONS else None
