@@ -40,7 +40,6 @@ SCRIPT_NAMES: Final = (
     "sweep",
     "update",
     "validate",
-    "walk",
 )
 
 _RULES: Final = {
