@@ -11,16 +11,16 @@ from sessiond.service.purging import Purge
 from sessiond.service.validation import Credential
 from sessionstore.v1 import admin_service_pb2 as pb
 
-_MOST_TOKEN: Final = 1_024
-"""Of a page or resume token, in bytes."""
+_MOST_TOKEN: Final = 4_096
+"""Of a page or resume token, in bytes: some hold a user id."""
 _MOST_JOB_NAME: Final = 64
 
 
 def page(message: Any, default: int = limits.DEFAULT_PAGE_SIZE) -> tuple[int, str]:
     """The size of a page, and where it begins."""
     with Rules() as rules:
-        token = rules.text("page_token", message.page_token, _MOST_TOKEN)
-        return rules.page_size(message.page_size, default), token
+        page_size = rules.page_size(message.page_size, default)
+        return page_size, rules.text("page_token", message.page_token, _MOST_TOKEN)
 
 
 def credential(message: pb.ExplainSessionRequest) -> Credential:

@@ -26,9 +26,7 @@ def stats(value: Stats) -> pb.GetStatsResponse:
         ended_sessions=value.ended,
         totals=_totals(value.totals),
         sessions_per_user=_per_user(value.per_user),
-        backlog=pb.Backlog(
-            users_due=value.backlog.users_due, lag=duration(value.backlog.lag_ms)
-        ),
+        backlog=pb.Backlog(users_due=value.backlog.users_due, lag=duration(value.backlog.lag_ms)),
         events=value.events,
         survey=_survey(value.survey) if value.survey else None,
     )
