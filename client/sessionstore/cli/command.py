@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import cached_property, wraps
 from typing import Annotated, Any, get_type_hints
 
@@ -14,7 +15,7 @@ import typer
 from sessionstore import AdminClient, SessionClient, SessionStoreError
 from sessionstore.cli import contexts
 from sessionstore.cli.connection import Connection, of_environment, open_client, resolve
-from sessionstore.cli.exits import Failure, code_of, sentence_of
+from sessionstore.cli.exits import ExitCode, Failure, code_of, sentence_of
 from sessionstore.cli.output import Format, Output
 
 _PANEL = "Connection"
@@ -96,6 +97,17 @@ class Cli:
         self._context = context or os.environ.get("SESSIONSTORE_CONTEXT", "")
         self._opened = ExitStack()
 
+    @property
+    def given(self) -> list[str]:
+        """The connection's options as they were given, for a command to the same place."""
+        options = {**asdict(self.flags), "context": self._context}
+        words = []
+        for name, value in options.items():
+            if value:
+                words.append(f"--{name.replace('_', '-')}")
+                words += [] if value is True else [str(value)]
+        return words
+
     @cached_property
     def connection(self) -> Connection:
         """Which service this command talks to."""
@@ -139,6 +151,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             _end(cli, sentence_of(error), code_of(error))
         except Failure as error:
             _end(cli, str(error), error.code)
+        except KeyboardInterrupt:
+            _end(cli, "interrupted", ExitCode.INTERRUPTED)
         finally:
             cli.close()
 

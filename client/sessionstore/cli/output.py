@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -20,6 +20,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from sessionstore.cli.durations import rfc3339
 from sessionstore.types import Session
 
 
@@ -54,6 +55,10 @@ class Output:
         """Something for people."""
         for table in tables:
             self._out.print(table)
+
+    def whole(self, line: str) -> None:
+        """A line to be copied: never wrapped."""
+        self._out.print(line, soft_wrap=True)
 
     def note(self, sentence: str) -> None:
         """A remark beside the answer."""
@@ -103,7 +108,7 @@ def jsonable(value: Any) -> Any:
             for field in fields(value)
         }
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return rfc3339(value)
     if isinstance(value, timedelta):
         return f"{value.total_seconds():g}s"
     if isinstance(value, Mapping):
