@@ -22,7 +22,10 @@ _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PROGRAM: Final = Path(__file__).resolve().parent / "contender.py"
 _SETTINGS: Final = {
     "grace_time": "0",  # every refresh rotates
-    "reaper_interval": "0",  # the engine does what the calls ask for, and nothing else
+    # The engine does what the calls ask for, and nothing else.
+    "reaper_interval": "0",
+    "stats_schedule": "",
+    "orphans_schedule": "",
     "log_format": "json",
     "drain_time": "1s",
 }

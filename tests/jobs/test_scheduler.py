@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from sessiond.domain.errors import JobRunningError, StoreUnavailableError
-from sessiond.domain.jobs import JobOutcome, JobResult
-from sessiond.service.jobs import Progress
+from sessiond.domain.jobs import JobOutcome, JobResult, Progress
 from sessiond.store.job_ledger import JobLedger
 from tests.conftest import rounds
 from tests.jobs.fleet import NAME, Chore, Fleet, ended, until_true
