@@ -234,5 +234,9 @@ class AccessTokenExpiredError(Exception):
     """An access token past its `exp` and the leeway. A verdict, not a failed call."""
 
 
+class DirectoryRefusedError(Exception):
+    """The directory of users failed, or what it said cannot be believed; the message says how."""
+
+
 class StartupError(Exception):
     """The service must not start like this; the message says what to do about it."""
