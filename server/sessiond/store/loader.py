@@ -52,7 +52,6 @@ SCRIPT_NAMES: Final = (
     "sweep",
     "update",
     "validate",
-    "walk",
 )
 
 _RULES: Final = {

@@ -12,7 +12,7 @@ if redis.call('ZCARD', RECENT) >= RECENT_MOST then
   complete_from = redis.call('ZRANGE', RECENT, 0, 0, 'WITHSCORES')[2]
 end
 local newest = {}
-local entries = redis.call('ZREVRANGEBYSCORE', RECENT, ARGV[2], '-inf', 'WITHSCORES')
+local entries = redis.call('ZRANGE', RECENT, ARGV[2], '-inf', 'BYSCORE', 'REV', 'WITHSCORES')
 for i = 1, #entries, 2 do
   if #newest == 2 * most then break end
   local id, score = entries[i], tonumber(entries[i + 1])

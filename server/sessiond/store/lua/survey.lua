@@ -1,4 +1,5 @@
--- Counts the live sessions of some users by age and by time to expiry.
+-- Counts the live sessions of some users by age and by time to expiry, from their scores and TTLs: a
+-- hash is read only where the score is no creation time.
 -- include: clock
 -- flags: no-writes
 --   KEYS[1] partition base
@@ -25,20 +26,23 @@ local function add(edges, counts, duration)
   counts[bar] = counts[bar] + 1
 end
 
-local profiles = redis.call('HKEYS', PROFILES)
+local profiles = redis.call('HGETALL', PROFILES)
 local seen, done = 0, 0
 for i = 4, #ARGV do
   if seen >= most then break end
-  for _, profile in ipairs(profiles) do
-    for _, id in ipairs(redis.call('ZRANGE', live_key(profile, ARGV[i]), 0, -1)) do
-      local f = redis.call('HMGET', session_key(id), 'c', 'x', 'e')
-      local left = (tonumber(f[2]) or 0) - now
-      if left > 0 and not f[3] then
-        add(age_edges, ages, now - math.floor(tonumber(f[1]) / 1000))
+  for p = 1, #profiles, 2 do
+    local by_refresh = profiles[p + 1] == 'refreshed'
+    local members = redis.call('ZRANGE', live_key(profiles[p], ARGV[i]), 0, -1, 'WITHSCORES')
+    for m = 1, #members, 2 do
+      local key = session_key(members[m])
+      local left = redis.call('PEXPIRETIME', key) - REMEMBERED_MS - now
+      if left > 0 then
+        local created_us = by_refresh and redis.call('HGET', key, 'c') or members[m + 1]
+        add(age_edges, ages, now - math.floor(created_us / 1000))
         add(expiry_edges, expiries, left)
       end
-      seen = seen + 1
     end
+    seen = seen + #members / 2
   end
   done = done + 1
 end
