@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -161,18 +161,22 @@ class Listing:
 
 
 def listing(message: pb.ListSessionsRequest) -> Listing:
-    """Which sessions to list. STATE_UNSPECIFIED stands for any state."""
+    """Which sessions to list."""
     with Rules() as rules:
-        known = {0, *State}
-        if len(message.states) > len(State):
-            rules.refuse("states", f"has {len(message.states)} entries, at most 3 are allowed")
-        for i, state in enumerate(message.states[: len(State)]):
-            rules.one_of(f"states[{i}]", state, known, "ACTIVE, ENDED, EXPIRED")
-        rules.text("page_token", message.page_token, 256)
+        wanted = states(message.states, rules)
+        page_token = rules.text("page_token", message.page_token, limits.MAX_PAGE_TOKEN)
         user_id = rules.user_id(message.user_id)
         page_size = rules.page_size(message.page_size)
-    states = () if 0 in message.states else tuple(State(state) for state in message.states)
-    return Listing(user_id, states, page_size, message.page_token)
+    return Listing(user_id, wanted, page_size, page_token)
+
+
+def states(values: Sequence[int], rules: Rules) -> tuple[State, ...]:
+    """States to filter by; none of them, or STATE_UNSPECIFIED, is no filter."""
+    if len(values) > len(State):
+        rules.refuse("states", f"has {len(values)} entries, at most 3 are allowed")
+    for i, state in enumerate(values[: len(State)]):
+        rules.one_of(f"states[{i}]", state, {0, *State}, "ACTIVE, ENDED, EXPIRED")
+    return () if 0 in values else tuple(state for state in State if state in values)
 
 
 @dataclass(frozen=True, slots=True)

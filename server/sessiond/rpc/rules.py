@@ -146,10 +146,14 @@ class Rules:
 
     def time(self, field: str, value: Timestamp) -> int:
         """A time, in milliseconds."""
+        return self.time_us(field, value) // 1000
+
+    def time_us(self, field: str, value: Timestamp) -> int:
+        """A time, in microseconds."""
         good = 0 <= value.seconds <= _MAX_SECONDS and 0 <= value.nanos <= _MAX_NANOS
         if not good:
             self.refuse(field, "is not a time from 1970 to 9999")
-        return value.seconds * 1000 + value.nanos // 1_000_000
+        return value.seconds * 1_000_000 + value.nanos // 1000
 
     def lifetime(self, field: str, value: Duration) -> int:
         """A lifetime, in milliseconds."""

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-    EXPIRED_REMEMBERED_MS,
-    EndReason,
-    MOST_LOST_GENERATIONS,
-    RECENT_MOST,
-)
 from sessiond.domain.jobs import JobOutcome
 from sessiond.domain.session import (
-from sessiond.domain.session import EXPIRED_REMEMBERED_MS, MOST_LOST_GENERATIONS, EndReason
+    EXPIRED_REMEMBERED_MS,
+    MOST_LOST_GENERATIONS,
+    RECENT_MOST,
+    EndReason,
+)
 from sessiond.store.keyspace import LUA_KEYS
 
 SCRIPT_NAMES: Final = (
@@ -30,6 +29,7 @@ SCRIPT_NAMES: Final = (
     "create",
     "dangling",
     "delete_user",
+    "export",
     "extend",
     "get",
     "holders",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from sessiond.domain.errors import SessionAlreadyAdoptedError
-from sessiond.domain.session import NOT_TOLD
+from sessiond.domain.session import NOT_TOLD, Session, State
 from sessiond.domain.transfer import Fate
 from sessiond.store import refusals
-from sessiond.store.fields import creation_fields
+from sessiond.store.fields import creation_fields, decode_session
 from sessiond.store.link import Argument
 from sessiond.store.replies import Arrival, Found, Newcomer, Request
 from sessiond.store.script_set import ScriptSet
+from sessiond.store.walk import UserPage
 
 CLOCK_SKEW_MS: Final = 5_000
 """How far the other system's clock may be ahead of the engine's."""
@@ -50,6 +51,25 @@ class TransferStore:
             CLOCK_SKEW_MS, "try" if dry_run else "",
             *creation_fields(new.client, new.attributes, NOT_TOLD, ()),
         )  # fmt: skip
+
+    async def export(
+        self, page: UserPage, states: Iterable[State], most: int
+    ) -> tuple[int, tuple[Session, ...]]:
+        """All sessions of users who share a partition, up to the one with whom `most` is reached.
+
+        Returns:
+            How many of the users were looked at, and their sessions in these states.
+        """
+        if not page.users:
+            return 0, ()
+        now, done, flat = await self._scripts.run(
+            "export",
+            self._keys.bases[page.partition],
+            (most, " ".join(state.name for state in states), *page.users),
+            idempotent=True,
+        )
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        return done, tuple(decode_session(i.decode(), session, now) for i, session in pairs)
 
     async def adopt(
         self, session_id: str, user_id: str, *, mac_key_id: int, request: Request

@@ -1,5 +1,5 @@
 -- Takes over a session of another system, as it was there. What is here already stays as it is.
--- include: clock hash ending
+-- include: clock hash ending order
 --   KEYS[1]    partition base
 --   ARGV[1-6]  see lib/ending.lua
 --   ARGV[7]  user             ARGV[8]  session id        ARGV[9]  profile
@@ -41,7 +41,7 @@ end
 -- Whether a session of this score sorts before the one that comes in.
 local function is_older(score, other)
   if tonumber(score) ~= created then return tonumber(score) < created end
-  return other < id
+  return precedes(other, id)
 end
 
 for _, member in ipairs(replaced) do
