@@ -31,6 +31,12 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Whole(str):
+    """A line to be copied: it is never wrapped."""
+
+    __slots__ = ()
+
+
 class Output:
     """Answers on stdout, everything else on stderr."""
 
@@ -54,11 +60,7 @@ class Output:
     def print(self, *tables: RenderableType) -> None:
         """Something for people."""
         for table in tables:
-            self._out.print(table)
-
-    def whole(self, line: str) -> None:
-        """A line to be copied: never wrapped."""
-        self._out.print(line, soft_wrap=True)
+            self._out.print(table, soft_wrap=isinstance(table, Whole))
 
     def note(self, sentence: str) -> None:
         """A remark beside the answer."""
