@@ -22,7 +22,9 @@ from sessiond.store.keyspace import LUA_KEYS
 
 SCRIPT_NAMES: Final = (
     "create",
+    "explain",
     "extend",
+    "find_event",
     "get",
     "list",
     "prune_user",

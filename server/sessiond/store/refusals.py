@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from sessiond.domain.errors import (
     RefreshTokenAheadError,
     RefreshTokenReusedError,
@@ -13,6 +11,7 @@ from sessiond.domain.errors import (
     SessionStoreError,
 )
 from sessiond.domain.session import Session
+from sessiond.domain.times import rfc3339
 
 
 def not_found(session_id: str) -> SessionNotFoundError:
@@ -36,15 +35,10 @@ def refused(status: str, session: Session) -> SessionStoreError:
     metadata = {
         "session_id": session.id,
         "end_reason": session.end_reason.name,
-        "end_time": _rfc3339(session.end_ms),
+        "end_time": rfc3339(session.end_ms),
     }
     if status == "ENDED":
         return SessionEndedError("the session has ended", **metadata)
     if status == "EXPIRED":
         return SessionExpiredError("the session has expired", **metadata)
     raise AssertionError(f"a script answered {status!r}")
-
-
-def _rfc3339(ms: int) -> str:
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
