@@ -13,6 +13,7 @@ from sessiond.service.importing import Importer
 from sessiond.service.index_audit import IndexAudit
 from sessiond.service.issuing import Issuer
 from sessiond.service.jobs import Jobs
+from sessiond.service.judging import Judge
 from sessiond.service.key_rotation import KeyRotation
 from sessiond.service.lifecycle import Lifecycle
 from sessiond.service.operators import Operators
@@ -64,6 +65,8 @@ class UseCases:
             milliseconds(settings.access_token_lifetime),
             leeway_s=ring.lifetimes.leeway_s,
         )
+        self._grace_ms = milliseconds(settings.grace_time)
+        self._judge = Judge(self._access_tokens, self._refresh_tokens, grace_ms=self._grace_ms)
         self._external_ids = ExternalIds(ring)
         self.statistician: Final = Statistician(
             StatisticsStore(scripts),
@@ -75,7 +78,6 @@ class UseCases:
 
     def sessions(self) -> Sessions:
         """What callers do."""
-        grace_ms = milliseconds(self._settings.grace_time)
         request_ttl_ms = milliseconds(self._settings.request_id_lifetime)
         issuer = Issuer(self._access_tokens, self._refresh_tokens)
         return Sessions(
@@ -85,7 +87,7 @@ class UseCases:
                 self._policies,
                 issuer,
                 self._refresh_tokens,
-                grace_ms=grace_ms,
+                grace_ms=self._grace_ms,
                 request_ttl_ms=request_ttl_ms,
             ),
             adopter=Adopter(
@@ -97,10 +99,8 @@ class UseCases:
             ),
             validator=Validator(
                 self.store,
-                self._access_tokens,
-                self._refresh_tokens,
+                self._judge,
                 activity_ms=milliseconds(self._settings.activity_interval),
-                grace_ms=grace_ms,
             ),
             reader=Reader(self.store),
             revoker=Revoker(self.store, request_ttl_ms=request_ttl_ms),
