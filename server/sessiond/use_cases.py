@@ -8,6 +8,7 @@ from sessiond.domain.profile import DEFAULT_PROFILE
 from sessiond.jobs.stats import last_survey
 from sessiond.service.adoption import Adopter
 from sessiond.service.deletion import Deletion
+from sessiond.service.explaining import Explainer
 from sessiond.service.exporting import Exporter
 from sessiond.service.importing import Importer
 from sessiond.service.index_audit import IndexAudit
@@ -27,6 +28,7 @@ from sessiond.service.statistics import Statistician
 from sessiond.service.validation import Validator
 from sessiond.settings import Settings, milliseconds
 from sessiond.store.audit import AuditStore
+from sessiond.store.explanation import ExplanationStore
 from sessiond.store.job_ledger import JobLedger
 from sessiond.store.maintenance import Maintenance
 from sessiond.store.script_set import ScriptSet
@@ -49,6 +51,7 @@ class UseCases:
         self.store: Final = Store(scripts)
         self.ledger: Final = JobLedger(scripts)
         self._maintenance = Maintenance(scripts)
+        self._explanations = ExplanationStore(scripts)
         self._transfer = TransferStore(scripts)
         self._audited = AuditStore(
             scripts,
@@ -112,6 +115,11 @@ class UseCases:
         """What operators do."""
         return Operators(
             statistician=self.statistician,
+            explainer=Explainer(
+                self._explanations,
+                self._judge,
+                leeway_ms=int(self._ring.lifetimes.leeway_s * 1000),
+            ),
             purger=Purger(self._maintenance, self._walk),
             deletion=Deletion(self._maintenance),
             index_audit=IndexAudit(self._audited),
