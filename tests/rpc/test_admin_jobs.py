@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from sessiond.domain.errors import Reason
+from sessiond.domain.jobs import Progress
 from sessiond.domain.statistics import Survey
-from sessiond.service.jobs import Progress
 from sessiond.service.statistics import Statistician
 from sessionstore.v1 import admin_service_pb2 as pb
 from tests.rpc.admin_calls import AdminApi
