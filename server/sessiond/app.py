@@ -28,6 +28,7 @@ from sessiond.rpc.server import Transport, add_service, listening_server
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.adoption import Adopter
 from sessiond.service.issuing import Issuer
+from sessiond.service.judging import Judge
 from sessiond.service.lifecycle import Lifecycle
 from sessiond.service.policy import Policies
 from sessiond.service.readiness import Readiness
@@ -276,10 +277,8 @@ class App:
             ),
             validator=Validator(
                 store,
-                access_tokens,
-                refresh_tokens,
+                Judge(access_tokens, refresh_tokens, grace_ms=grace_ms),
                 activity_ms=milliseconds(settings.activity_interval),
-                grace_ms=grace_ms,
             ),
             reader=Reader(store),
             revoker=Revoker(store, request_ttl_ms=request_ttl_ms),

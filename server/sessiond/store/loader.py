@@ -23,8 +23,10 @@ from sessiond.store.keyspace import LUA_KEYS
 SCRIPT_NAMES: Final = (
     "adopt",
     "create",
+    "explain",
     "export",
     "extend",
+    "find_event",
     "get",
     "import",
     "list",
