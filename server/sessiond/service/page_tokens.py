@@ -1,4 +1,7 @@
-"""Page tokens (AIP-158): where a page ended, for the list that it is of and no other."""
+"""Page tokens (AIP-158): where a page ended, for the list that it is of and no other.
+
+Resume tokens of long work are of the same form.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from sessiond.domain.errors import FieldViolation, InvalidFieldError
 
 _LARGEST: Final = 2**53
 """Numbers stay below it: a script reads each as a double."""
+
+_NOT_OF_THIS_LIST: Final = FieldViolation("page_token", "is not a next_page_token of this list")
 
 P = TypeVar("P")
 
@@ -27,13 +32,19 @@ def write(token_scope: str, *place: str | int) -> str:
     return urlsafe_b64encode(parts.encode()).decode()
 
 
-def read(token: str, token_scope: str, make: Callable[..., P]) -> P | None:
+def read(
+    token: str,
+    token_scope: str,
+    make: Callable[..., P],
+    refusal: FieldViolation = _NOT_OF_THIS_LIST,
+) -> P | None:
     """The place that `make` makes of what `write` was given; None of an empty token.
 
     Args:
         token: as the caller gave it.
         token_scope: of the list that is asked for.
         make: raises ValueError or TypeError for what can be no place.
+        refusal: what to say of another token.
 
     Raises:
         InvalidFieldError: it is no token of this list.
@@ -46,7 +57,7 @@ def read(token: str, token_scope: str, make: Callable[..., P]) -> P | None:
             return make(*place)
     except (ValueError, TypeError, RecursionError):
         pass
-    raise InvalidFieldError([FieldViolation("page_token", "is not a next_page_token of this list")])
+    raise InvalidFieldError([refusal])
 
 
 def number(value: object) -> int:

@@ -48,7 +48,7 @@ class Reader:
         """
         wanted = tuple(sorted(set(states))) or ALL_STATES
         scope = page_tokens.scope(user_id, *wanted)
-        after = page_tokens.read(page_token, scope, _anchor)
+        after = page_tokens.read(page_token, scope, anchor)
         page = await self._store.list(user_id, page_size, wanted, after)
         last = page.next
         token = page_tokens.write(scope, last.section, last.score, last.session_id) if last else ""
@@ -70,11 +70,16 @@ class Reader:
         return found.session
 
 
-def _anchor(section: object, score: object, session_id: object) -> PageAnchor:
-    anchor = PageAnchor(
+def anchor(section: object, score: object, session_id: object) -> PageAnchor:
+    """The place in a user's sessions that a token names.
+
+    Raises:
+        ValueError: it can be none.
+    """
+    made = PageAnchor(
         page_tokens.text(section), page_tokens.number(score), page_tokens.text(session_id)
     )
-    partition_of_session(anchor.session_id)
-    if anchor.section not in ("live", "ended"):
+    partition_of_session(made.session_id)
+    if made.section not in ("live", "ended"):
         raise ValueError("no such section")
-    return anchor
+    return made

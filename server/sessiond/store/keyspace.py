@@ -8,7 +8,7 @@ rest with the functions of `LUA_KEYS`.
 from __future__ import annotations
 
 from binascii import crc_hqx
-from typing import Final
+from typing import Final, NamedTuple
 
 from sessiond.domain.ids import PARTITIONS, partition_of_session, partition_of_user
 
@@ -26,7 +26,25 @@ local function session_key(id) return base .. 's:' .. id end
 local function live_key(profile, user) return base .. 'u:' .. profile .. ':' .. user end
 local function history_key(user) return base .. 'h:' .. user end
 local function request_key(digest) return base .. 'i:' .. digest end
+local function job_key(name) return base .. 'job:' .. name end
 """
+
+
+_SINGLE: Final = {"users", "n", "recent", "dead", "log", "meta", "profiles", "probe"}
+"""Families of one key in a partition."""
+
+
+class Located(NamedTuple):
+    """What a key says: its partition, its family, and what follows."""
+
+    partition: int
+    family: str
+    rest: str
+
+    @property
+    def name(self) -> str:
+        """The key without the base of its partition."""
+        return f"{self.family}:{self.rest}" if self.rest else self.family
 
 
 def slot_of_tag(tag: str) -> int:
@@ -53,6 +71,9 @@ class Keyspace:
 
     def __init__(self, prefix: str = "ss") -> None:
         self.bases: Final = tuple(f"{prefix}:{{{tag}}}:" for tag in TAGS)
+        self.pattern: Final = f"{prefix}:*"
+        """What SCAN matches all keys by: a prefix holds none of a pattern's special characters."""
+        self._partitions = {f"{prefix}:{{{tag}".encode(): i for i, tag in enumerate(TAGS)}
 
     def of_user(self, user_id: str) -> str:
         """The base of the partition that holds this user."""
@@ -70,6 +91,42 @@ class Keyspace:
         """What the servers agreed on, in the first partition: missing if the store was emptied."""
         return f"{self.bases[0]}meta"
 
+    def job(self, name: str) -> str:
+        """What the fleet knows of a job, in the first partition."""
+        return f"{self.bases[0]}job:{name}"
+
     def probe(self) -> str:
         """A short-lived key by which start-up learns how the engine encodes a session."""
         return f"{self.bases[0]}probe"
+
+    def locate(self, key: bytes) -> Located | None:
+        """What a key below the prefix says; None if it is none of ours."""
+        beginning, _, ending = key.partition(b"}:")
+        partition = self._partitions.get(beginning)
+        if partition is None:
+            return None
+        try:
+            family, _, rest = ending.decode().partition(":")
+            located = Located(partition, family, rest)
+            return located if _belongs(located) else None
+        except ValueError:
+            return None
+
+
+def _belongs(located: Located) -> bool:
+    """Whether a partition holds such a key; ValueError if none does."""
+    partition, family, rest = located
+    match family:
+        case "s":
+            return partition_of_session(rest) == partition
+        case "u":
+            profile, _, user = rest.partition(":")
+            return bool(profile) and partition_of_user(user) == partition
+        case "h":
+            return partition_of_user(rest) == partition
+        case "i":
+            return bool(rest)
+        case "job":
+            return bool(rest) and partition == 0
+        case _:
+            return family in _SINGLE and not rest

@@ -35,10 +35,7 @@ reach(user, 0)
 
 -- First write.
 for _, member in ipairs(expired) do drop(member.id, member.profile, user, member.session) end
-for _, id in ipairs(forgotten) do
-  redis.call('ZREM', history, id)
-  count('ended', -1)
-end
+for _, id in ipairs(forgotten) do forget(id, user) end
 if next_visit then
   redis.call('ZADD', USERS, int(next_visit), user)
 else

@@ -57,11 +57,16 @@ end
 -- The user needs a visit at this time, or earlier.
 local function visit(user, at) redis.call('ZADD', USERS, 'LT', int(at), user) end
 
-local function keep_history(user, id)
+-- The history's next score. Above all before it, or a clock that stepped back would trim what has only
+-- just ended.
+local function last_in_history(user)
+  local newest = redis.call('ZRANGE', history_key(user), -1, -1, 'WITHSCORES')
+  return math.max(now, (tonumber(newest[2]) or 0) + 1)
+end
+
+local function keep_history(user, id, score)
   local history = history_key(user)
-  -- Above all before it, or a clock that stepped back would trim what has only just ended.
-  local newest = redis.call('ZRANGE', history, -1, -1, 'WITHSCORES')
-  redis.call('ZADD', history, int(math.max(now, (tonumber(newest[2]) or 0) + 1)), id)
+  redis.call('ZADD', history, int(score), id)
   count('ended', 1)
   local excess = redis.call('ZCARD', history) - HISTORY_MOST
   if excess > 0 then
@@ -71,14 +76,44 @@ local function keep_history(user, id)
   end
 end
 
--- The longest lifetime that any server of this store ever gave access tokens.
-local function longest_access()
-  return math.max(tonumber(ARGV[2]), tonumber(redis.call('HGET', META, 'access') or 0))
+-- Takes an entry out of the history; its hash is the caller's to delete.
+local function forget(id, user)
+  if redis.call('ZREM', history_key(user), id) == 1 then count('ended', -1) end
 end
 
--- Ends a live session. `session` has at least u, p and expiry.
+-- A user who holds nothing needs no visit.
+local function forget_user(user)
+  if census(user) + redis.call('ZCARD', history_key(user)) == 0 then
+    redis.call('ZREM', USERS, user)
+  end
+end
+
+-- The longest lifetime that any server of this store ever gave access tokens.
+local longest
+local function longest_access()
+  longest = longest
+    or math.max(tonumber(ARGV[2]), tonumber(redis.call('HGET', META, 'access') or 0))
+  return longest
+end
+
+-- When the last access token of a session that ended at this time is surely dead.
+local function dead_time(session, ended)
+  return math.min(session.expiry, ended + longest_access()) + LEEWAY
+end
+
+-- Takes a live session out of its live set, and tells verifiers, counters and log why.
+local function leave(id, session, reason)
+  redis.call('ZREM', live_key(session.p or 'default', session.u), id)
+  count('live', -1)
+  count('e:' .. reason, 1)
+  local dead_at = dead_time(session, now)
+  redis.call('ZADD', DEAD, int(dead_at), id)
+  log(reason, id, session.u, dead_at)
+end
+
+-- Ends a live session, which is kept. `session` has at least u, p and expiry.
 local function finish(id, session, reason)
-  local key, user = session_key(id), session.u
+  local key = session_key(id)
   local private = { 'f', 'q' }
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if string.byte(field) == 46 then private[#private + 1] = field end
@@ -87,14 +122,15 @@ local function finish(id, session, reason)
   redis.call('HSET', key, 'e', reason, 'E', int(now))
   if BY ~= '' then redis.call('HSET', key, 'B', BY) end
   redis.call('PEXPIREAT', key, int(now + RETENTION))
-  redis.call('ZREM', live_key(session.p or 'default', user), id)
-  count('live', -1)
-  count('e:' .. reason, 1)
-  keep_history(user, id)
-  local dead_at = math.min(session.expiry, now + longest_access()) + LEEWAY
-  redis.call('ZADD', DEAD, int(dead_at), id)
-  visit(user, now + RETENTION)
-  log(reason, id, user, dead_at)
+  leave(id, session, reason)
+  keep_history(session.u, id, last_in_history(session.u))
+  visit(session.u, now + RETENTION)
+end
+
+-- Ends a live session, of which nothing is kept.
+local function erase(id, session, reason)
+  redis.call('DEL', session_key(id))
+  leave(id, session, reason)
 end
 
 -- Takes a dead member out of a live set and counts why. `session` is nil if its hash is gone.

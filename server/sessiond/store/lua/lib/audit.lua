@@ -1,0 +1,45 @@
+-- How an audit goes: all subjects are looked at before the first repair, and those that disagree are
+-- looked at again by themselves, because a repair may settle or change what comes after it.
+
+-- `drifts_of(subject)` gives nil, or a list of {kind, what, user and repair, where there is one}.
+-- Stops where `cost` has come to `most`. Returns {subjects done, {kind, what, ...}}.
+local cost = 0
+local function audit(subjects, most, repairing, drifts_of)
+  local done, found, ailing = 0, {}, {}
+  for _, subject in ipairs(subjects) do
+    local drifts = drifts_of(subject)
+    if drifts then ailing[#ailing + 1] = { subject = subject, drifts = drifts } end
+    done = done + 1
+    if cost >= most then break end
+  end
+  for _, patient in ipairs(ailing) do
+    for _, drift in ipairs(patient.drifts) do
+      found[#found + 1] = drift.kind
+      found[#found + 1] = drift.what
+      if repairing and drift.user then reach(drift.user, #ailing) end
+    end
+  end
+  if repairing then
+    for _, patient in ipairs(ailing) do
+      for _, drift in ipairs(drifts_of(patient.subject) or {}) do
+        if drift.repair then drift.repair() end
+      end
+    end
+    write_counts()
+  end
+  return { done, found }
+end
+
+-- Runs what changes a user's live sets, and moves the user in the histogram.
+local function recounted(user, change)
+  local before = census(user)
+  change()
+  write_histogram(before, census(user))
+end
+
+-- Adds to a list of drifts, which may be nil yet.
+local function add(drifts, kind, what, user, repair)
+  drifts = drifts or {}
+  drifts[#drifts + 1] = { kind = kind, what = what, user = user, repair = repair }
+  return drifts
+end
