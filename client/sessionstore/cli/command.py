@@ -161,7 +161,13 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     everything = [*own, *_SHARED.values()]
     run.__dict__["__signature__"] = inspect.Signature(everything, return_annotation=None)
     run.__annotations__ = {each.name: each.annotation for each in everything}
+    run.__doc__ = _unwrapped(inspect.getdoc(function) or "")
     return run
+
+
+def _unwrapped(text: str) -> str:
+    """A line for each paragraph: Typer keeps line ends, on a terminal of any width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _end(cli: Cli, sentence: str, code: int) -> None:
