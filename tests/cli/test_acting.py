@@ -131,7 +131,7 @@ def test_revoke_user_ends_all_but_one(ctl: Sessionctl, sessions: SessionClient) 
     table = ctl("revoke-user", "alice", "--yes")
 
     assert sorted(ended["session_ids"]) == sorted(others)
-    assert table.out.splitlines() == ["1 sessions ended", kept]
+    assert table.out.splitlines() == ["1 session ended", kept]
     assert ctl("revoke-user", "alice", "--yes", "-o", "json").json == {"session_ids": []}
     assert sessions.get(kept).end_reason == EndReason.REVOKED_BY_ADMIN
 

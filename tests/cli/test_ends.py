@@ -26,7 +26,7 @@ StatusCode = grpc.StatusCode
         (StatusCode.FAILED_PRECONDITION, "SESSION_LIMIT_REACHED", 1),
         (StatusCode.RESOURCE_EXHAUSTED, "STORE_FULL", 1),
         (StatusCode.INTERNAL, "INTERNAL", 1),
-        (StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", 1),
+        (StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", 2),
         (StatusCode.UNIMPLEMENTED, "", 1),
         (StatusCode.NOT_FOUND, "SESSION_NOT_FOUND", 3),
         (StatusCode.FAILED_PRECONDITION, "SESSION_ENDED", 3),
@@ -60,9 +60,9 @@ def test_bad_fields_are_named(service: FakeService, scripted: Sessionctl) -> Non
     )
     service.answer("GetSession", script)
 
-    ended = scripted("show", "s1", code=1)
+    ended = scripted("show", "s1", code=2)
 
-    assert ended.err == "sessionctl: session_id must have 24 bytes (INVALID_FIELD)\n"
+    assert ended.err == "sessionctl: session_id: must have 24 bytes (INVALID_FIELD)\n"
 
 
 def test_no_server_at_all_is_unavailable() -> None:
@@ -181,6 +181,7 @@ def test_a_shell_can_complete_commands_and_contexts(tmp_path: Path) -> None:
 
     assert complete("sessionctl re", 1) == ["recent", "refresh", "revoke", "revoke-user"]
     assert complete("sessionctl context use st", 3) == ["staging"]
+    assert complete("sessionctl stats --context st", 3) == ["staging"]
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:

@@ -71,6 +71,19 @@ def test_stats_show_shapes(service: FakeService, scripted: Sessionctl) -> None:
     assert ["1h", "and", "more", "4", "#" * 16] in lines
 
 
+def test_an_encoding_that_lacks_a_letter_is_no_failure(
+    service: FakeService, scripted: Sessionctl
+) -> None:
+    """The letter is shown by its number."""
+    service.answer("ListRecentSessions", pb.ListRecentSessionsResponse(sessions=hard_sessions()))
+    scripted.environment["PYTHONIOENCODING"] = "ascii"
+
+    shown = scripted.on_terminal("recent")
+
+    assert "\\u4f1a" in shown
+    assert shown.endswith("exit 0")
+
+
 def test_progress_is_shown_on_a_terminal_only(service: FakeService, scripted: Sessionctl) -> None:
     """It goes to stderr, and is gone in the end."""
     done = pb.AuditIndexResponse(keys_done=9, keys_total=9, done=True)

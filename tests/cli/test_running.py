@@ -30,11 +30,11 @@ def test_a_purge_previews_and_prints_the_command_that_does_just_that(
     command = shlex.split(preview.out.splitlines()[-1])
     done = ctl(*command[1:], "--yes")
 
-    assert "1 sessions would be removed: 1 ended, 0 expired, 0 active" in preview.out
+    assert "1 session would be removed: 1 ended, 0 expired, 0 active" in preview.out
     assert first in preview.out
     assert fits(preview.out)
     assert command[:2] == ["sessionctl", "purge"]
-    assert "1 sessions removed" in done.out
+    assert "1 session removed" in done.out
     left = {session.id for session in sessions.list("alice")}
     assert left == {second, kept}
 

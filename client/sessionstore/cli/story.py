@@ -10,6 +10,7 @@ from sessionstore.admin import AdminClient
 from sessionstore.cli.durations import short
 from sessionstore.cli.exits import Failure
 from sessionstore.cli.output import Output
+from sessionstore.cli.tables import counted
 from sessionstore.client import SessionClient
 from sessionstore.errors import RefreshTokenReused
 from sessionstore.types import ClientInfo, CreatedSession, EndReason, Outcome, RefreshedSession
@@ -53,7 +54,7 @@ class Story:
         """Erase the user."""
         erased = self._admin.delete_user(self._user)
         count = erased.ended_sessions + erased.erased_sessions
-        self._say("clean_up", f"{self._user} and all {count} sessions are erased.")
+        self._say("clean_up", f"{self._user} and {counted(count, 'session')} are erased.")
 
     def _log_in(self) -> list[CreatedSession]:
         logins = []
@@ -116,7 +117,7 @@ class Story:
     def _until(self, what: str, ask: Callable[[], T | None]) -> T:
         """Ask until there is an answer; that takes as long as the server's grace time."""
         deadline = time.monotonic() + _LONGEST_GRACE_S
-        with self._output.progress(f"until {what}"):
+        with self._output.waiting(f"until {what}"):
             while (answer := ask()) is None:
                 if time.monotonic() > deadline:
                     raise Failure(f"{_LONGEST_GRACE_S:g} s were not enough until {what}")
