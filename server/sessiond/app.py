@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from sessiond import devmode
+from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
@@ -28,7 +29,6 @@ from sessiond.store.link import LinkLimits, OpenLink
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
-from sessiond.store.scripts import Store
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
 from sessiond.use_cases import UseCases
@@ -71,6 +71,8 @@ class App:
         self._servicer = servicer
         self.address = ""
         """Where it serves, once it does."""
+        self.ops_address = ""
+        """Where it serves metrics, if it does."""
         self.ready = asyncio.Event()
         """Set while the store can be used."""
         self._stack = AsyncExitStack()
@@ -124,6 +126,13 @@ class App:
         callers = Callers.load(settings.effective_callers_file)
         runner, scripts = await self._open_store()
         use_cases = UseCases(settings, scripts, ring)
+        jobs = background(
+            settings,
+            use_cases.ledger,
+            use_cases.statistician,
+            use_cases.orphans,
+            self.ready.wait,
+        )
         front = Front(settings, ring, callers)
         front.add_services(
             self._servicer(
@@ -131,13 +140,17 @@ class App:
                 issuer=settings.issuer,
                 keys_cached=settings.key_publish_time / 2,
             ),
-            AdminServicer(use_cases.operators()),
+            AdminServicer(use_cases.operators(jobs.jobs)),
         )
+        if settings.ops_listen:
+            self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
+            self._stack.push_async_callback(asyncio.to_thread, end_metrics)
+            self._log.info("serving_metrics", address=self.ops_address)
         await front.start()
         self._stack.push_async_callback(front.stop)
         self.address = front.address
 
-        store = Store(scripts)
+        store = use_cases.store
         readiness = Readiness(
             runner,
             store,
@@ -161,6 +174,7 @@ class App:
             interval_s = settings.reaper_interval.total_seconds()
             reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
             self._run(reaper.run())
+        self._run(jobs.scheduler.run())
         self._log.info(
             "serving",
             address=self.address,

@@ -9,16 +9,15 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
-from sessiond.domain.jobs import JobOutcome, JobResult
+from sessiond.domain.jobs import JobOutcome, JobResult, Progress
 from sessiond.domain.schedule import Schedule
 from sessiond.jobs.runner import JobRunner, RunLimits
 from sessiond.jobs.scheduler import Scheduler
-from sessiond.service.jobs import Progress
+from sessiond.service.jobs import Job
 from sessiond.store.job_ledger import JobLedger
-from sessiond.store.script_set import ScriptSet
 from tests.engines import Engine
-from tests.store.inside import Inside, open_store, until
-from tests.store.kit import ENDS, HOUR
+from tests.store.inside import Inside, open_store, scripts_of, until
+from tests.store.kit import HOUR
 
 NAME: Final = "chore"
 HOURLY: Final = Schedule("0 * * * *")
@@ -32,7 +31,7 @@ Work = Callable[[Progress], Awaitable[JobResult]]
 
 def ledger_of(inside: Inside) -> JobLedger:
     """A ledger over a test's own connection."""
-    return JobLedger(ScriptSet(inside.runner, inside.keys, ENDS, shebang=inside.shebang))
+    return JobLedger(scripts_of(inside))
 
 
 async def at_once(_: Progress) -> JobResult:
@@ -139,7 +138,7 @@ class Fleet:
         self._engine = engine
         self._prefix = inside.prefix
 
-    def server(self, chore: Chore, limits: RunLimits = _LIMITS) -> Member:
+    def server(self, chore: Job, limits: RunLimits = _LIMITS, *, jitter_s: float = 0) -> Member:
         """Add a server with connections of its own."""
         _, inside = open_store(self._engine, self._prefix)
         ledger, name = ledger_of(inside), f"server-{len(self.members)}:1"
@@ -159,7 +158,7 @@ class Fleet:
             self.clock.read,
             ready=self.ready.wait,
             on_news=on_news,
-            jitter_s=0,
+            jitter_s=jitter_s,
             sleep=self.clock.sleep,
         )
         member = Member(name, scheduler, ledger, inside)

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import socket
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from sessiond.domain.errors import StartupError
 from sessiond.domain.jobs import JobOutcome, JobRecord, JobRun
 from sessiond.ops.metrics import Metrics
 from sessiond.service.jobs import JobStatus
-
-Samples = dict[tuple[str, ...], float]
-
-
-def scrape(address: str) -> Samples:
-    """Every sample by its name and the values of its labels."""
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    return {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if not sample.name.endswith("_created")
-    }
+from tests.jobs.scraping import scrape
 
 
 @pytest.fixture

@@ -8,9 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from sessiond.domain.errors import SessionNotFoundError, StoreUnavailableError
-from sessiond.domain.jobs import JobOutcome, JobResult, JobRun
+from sessiond.domain.jobs import JobOutcome, JobResult, JobRun, Progress
 from sessiond.jobs.runner import RunLimits
-from sessiond.service.jobs import Progress
 from sessiond.store.job_ledger import MOST_ATTEMPTS, ClaimStatus, JobLedger
 from tests.jobs.fleet import NAME, Chore, Fleet, Member, Work, ended, until_true
 from tests.store.inside import Inside, until

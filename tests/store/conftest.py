@@ -16,8 +16,8 @@ from sessiond.store.scripts import Store
 from sessiond.store.transfer import TransferStore
 from tests.engines import Engine
 from tests.store.counting import Counting
-from tests.store.inside import Inside, open_store
-from tests.store.kit import ENDS, PROFILES
+from tests.store.inside import Inside, open_store, scripts_of
+from tests.store.kit import PROFILES
 from tests.store.lists import statistician_of
 
 
@@ -59,7 +59,7 @@ def inside(opened: tuple[Store, Inside]) -> Inside:
 @pytest.fixture
 def scripts(inside: Inside) -> ScriptSet:
     """The scripts of the store, for typed calls beside `Store`."""
-    return ScriptSet(inside.runner, inside.keys, ENDS, shebang=inside.shebang)
+    return scripts_of(inside)
 
 
 @pytest.fixture

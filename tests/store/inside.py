@@ -182,6 +182,11 @@ def has_shebang(engine: Engine) -> bool:
     return engine.name != "fakeredis"
 
 
+def scripts_of(inside: Inside, ends: EndPolicy = ENDS) -> ScriptSet:
+    """The scripts over a test's own connection."""
+    return ScriptSet(inside.runner, inside.keys, ends, shebang=inside.shebang)
+
+
 def open_store(
     engine: Engine,
     prefix: str,

@@ -14,7 +14,7 @@ from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from tests.conftest import rounds
 from tests.store.inside import Inside
-from tests.store.kit import ENDS, MINUTE
+from tests.store.kit import MINUTE
 from tests.store.walk import walk
 
 JOB: Final = "stats"
@@ -24,9 +24,9 @@ _runs = itertools.count()
 
 
 @pytest.fixture
-def ledger(inside: Inside) -> JobLedger:
+def ledger(scripts: ScriptSet) -> JobLedger:
     """A ledger with nothing in it."""
-    return JobLedger(ScriptSet(inside.runner, inside.keys, ENDS, shebang=inside.shebang))
+    return JobLedger(scripts)
 
 
 async def claim(

@@ -5,8 +5,13 @@ Times are milliseconds since the Unix epoch by the engine's clock.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeAlias
+
+Progress: TypeAlias = Callable[[int, int], Awaitable[None]]
+"""Is told how much of long work is done, and of how much in all: 0 if that is not known."""
 
 
 class JobOutcome(IntEnum):

@@ -32,6 +32,8 @@ MAX_BATCH: Final = 1_000
 MAX_IMPORT: Final = 500
 MAX_PAGE_SIZE: Final = 200
 DEFAULT_PAGE_SIZE: Final = 50
+DEFAULT_RECENT: Final = 30
+"""How many of the newest sessions are on a page."""
 MAX_PAGE_TOKEN: Final = 256
 MAX_JWT: Final = 4_096
 """Of an access or service token; a longer one is refused unread."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -12,12 +12,11 @@ import grpc
 import structlog
 
 from sessiond.domain.errors import StartupError
+from sessiond.service.orphans import FilterMissing
 from sessionstore._endpoint import TLS, Endpoint, endpoint, stays_on_this_machine
 from sessionstore._token import TokenSource, token_source
 from sessionstore.v1.user_directory_pb2 import DESCRIPTOR, FilterMissingUsersRequest
 from sessionstore.v1.user_directory_pb2_grpc import UserDirectoryStub
-
-FilterMissing = Callable[[Sequence[str]], Awaitable[Collection[str]]]
 
 _SERVICE: Final = DESCRIPTOR.services_by_name["UserDirectory"].full_name
 # A directory that restarts is waited for, for about two seconds.

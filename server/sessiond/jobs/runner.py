@@ -10,10 +10,10 @@ from typing import Final
 import structlog
 
 from sessiond.domain.errors import SessionStoreError, StoreUnavailableError
-from sessiond.domain.jobs import JobOutcome, JobResult
+from sessiond.domain.jobs import JobOutcome, JobResult, Progress
 from sessiond.jobs.lease import Lease, LeaseLostError
 from sessiond.service import faults
-from sessiond.service.jobs import Job, Progress
+from sessiond.service.jobs import Job
 from sessiond.store.job_ledger import GIVEN_UP, Claim, JobLedger
 
 OnRun = Callable[[str, JobOutcome], None]

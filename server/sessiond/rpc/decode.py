@@ -137,8 +137,13 @@ def credentials(message: pb.BatchValidateSessionsRequest) -> list[Credential]:
 
 
 def _credential(message: pb.ValidateSessionRequest, rules: Rules) -> Credential:
-    field = message.WhichOneof("credential")
     audience = rules.text("audience", message.audience, limits.MAX_AUDIENCE)
+    return named_session(message, rules, audience)
+
+
+def named_session(message: Any, rules: Rules, audience: str = "") -> Credential:
+    """What the `credential` of a message names, if it is there."""
+    field = message.WhichOneof("credential")
     if field is None:
         rules.refuse("credential", "one of access_token, session_id or refresh_token is required")
         return Credential(CredentialKind.SESSION_ID, "")

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sessiond.domain.errors import JobNotFoundError
-from sessiond.domain.jobs import JobRecord, JobResult
+from sessiond.domain.jobs import JobRecord, JobResult, Progress
 from sessiond.domain.schedule import Schedule
 from sessiond.store.job_ledger import JobLedger
-
-Progress = Callable[[int, int], Awaitable[None]]
-"""Takes how much of a run is done, and of how much in all: 0 if that is not known."""
 
 
 class Job(Protocol):

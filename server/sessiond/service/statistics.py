@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Final
 
 from sessiond.domain.ids import partition_of_session
+from sessiond.domain.jobs import Progress
 from sessiond.domain.statistics import (
     AGE_EDGES_MS,
     EXPIRY_EDGES_MS,
@@ -25,9 +26,6 @@ from sessiond.store.walk import UserPage, UserWalk
 
 _RECENT: Final = page_tokens.scope("recent")
 _USERS: Final = page_tokens.scope("users")
-
-Progress = Callable[[int, int], Awaitable[None]]
-"""Is told how many users are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)

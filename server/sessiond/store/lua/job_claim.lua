@@ -1,6 +1,7 @@
 -- Claims a job for one server: the slot that is due, or a run on request. A run whose lease ran out is
 -- taken over.
 -- include: clock job
+-- flags: allow-oom
 --   KEYS[1] partition base
 --   ARGV[1] job   ARGV[2] latest slot that is due, ms; 0 for a run on request
 --   ARGV[3] id of the run to begin   ARGV[4] server   ARGV[5] lease, ms   ARGV[6] most attempts

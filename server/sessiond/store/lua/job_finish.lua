@@ -1,5 +1,6 @@
 -- Ends a run and keeps its result.
 -- include: clock job
+-- flags: allow-oom
 --   KEYS[1] partition base
 --   ARGV[1] job   ARGV[2] run   ARGV[3] outcome   ARGV[4] message   ARGV[5] payload, or '' to keep
 --   the one that is there
