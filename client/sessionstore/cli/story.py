@@ -74,13 +74,14 @@ class Story:
     def _refresh(self, login: CreatedSession) -> RefreshedSession:
         token = login.tokens.refresh_token
         refreshed = self._sessions.refresh(token)
-        self._say("refresh", f"A refresh at once is {refreshed.outcome}: the token stays.")
-        refreshed = self._until("the token may rotate", lambda: self._rotate(token))
+        if refreshed.outcome == Outcome.CURRENT:
+            self._say("refresh", f"A refresh at once is {refreshed.outcome}: the token stays.")
+            refreshed = self._until("the token may rotate", lambda: self._rotate(token))
         same = "the same" if refreshed.session.id == login.session.id else "ANOTHER"
         moved = refreshed.session.expire_time - login.session.expire_time
         self._say(
             "refresh",
-            f"A later one is {refreshed.outcome}: a new token, {same} session, "
+            f"One in its time is {refreshed.outcome}: a new token, {same} session, "
             f"and {short(moved)} more to live.",
         )
         return refreshed
