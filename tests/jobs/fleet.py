@@ -138,7 +138,7 @@ class Fleet:
         self._engine = engine
         self._prefix = inside.prefix
 
-    def server(self, chore: Job, limits: RunLimits = _LIMITS) -> Member:
+    def server(self, chore: Job, limits: RunLimits = _LIMITS, *, jitter_s: float = 0) -> Member:
         """Add a server with connections of its own."""
         _, inside = open_store(self._engine, self._prefix)
         ledger, name = ledger_of(inside), f"server-{len(self.members)}:1"
@@ -158,7 +158,7 @@ class Fleet:
             self.clock.read,
             ready=self.ready.wait,
             on_news=on_news,
-            jitter_s=0,
+            jitter_s=jitter_s,
             sleep=self.clock.sleep,
         )
         member = Member(name, scheduler, ledger, inside)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from sessiond.domain.errors import JobRunningError, StoreUnavailableError
 from sessiond.domain.jobs import JobOutcome, JobResult, Progress
+from sessiond.jobs import scheduler
 from sessiond.store.job_ledger import JobLedger
 from tests.conftest import rounds
-from tests.jobs.fleet import NAME, Chore, Fleet, ended, until_true
+from tests.jobs.fleet import HOURLY, NAME, Chore, Fleet, ended, until_true
 from tests.store.inside import Inside
 from tests.store.kit import HOUR, MINUTE
 
@@ -51,6 +53,36 @@ async def test_slots_that_all_servers_missed_are_run_once(fleet: Fleet) -> None:
     await member.stop()
     fleet.clock.now_ms += 10 * HOUR
     fleet.server(chore)
+    await fleet.rest()
+    assert chore.begun == 1
+
+
+async def test_a_slot_is_never_run_before_it_is_due_nor_later_than_the_jitter(
+    fleet: Fleet,
+) -> None:
+    """Whatever the server draws."""
+    chore, jitter_s = Chore(), 30
+    fleet.server(chore, jitter_s=jitter_s)
+    await fleet.rest()
+    for number in range(rounds(10)):
+        await fleet.clock.move(HOURLY.next_ms(fleet.clock.now_ms) - fleet.clock.now_ms - 1)
+        await fleet.rest()
+        assert chore.begun == number
+        await fleet.clock.move(jitter_s * 1000 + 1)
+        await fleet.rest()
+        assert chore.begun == number + 1
+
+
+async def test_the_jitter_spreads_servers(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that draws the most waits for as long."""
+    monkeypatch.setattr(scheduler, "_RANDOM", SimpleNamespace(uniform=lambda _, most: most))
+    chore = Chore()
+    fleet.server(chore, jitter_s=30)
+    await fleet.rest()
+    await fleet.clock.move(HOURLY.next_ms(fleet.clock.now_ms) - fleet.clock.now_ms + 29_999)
+    await fleet.rest()
+    assert chore.begun == 0
+    await fleet.clock.move(1)
     await fleet.rest()
     assert chore.begun == 1
 

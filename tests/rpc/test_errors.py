@@ -14,7 +14,7 @@ from sessiond.domain.errors import Reason
 from sessiond.domain.ids import new_session_id
 from sessiond.service.reading import Reader
 from sessionstore.v1 import session_service_pb2 as pb
-from tests.rpc.calls import Api, refused
+from tests.rpc.calls import SERVICE, Api, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.logs import captured
 from tests.rpc.serving import eventually
@@ -92,4 +92,5 @@ def test_a_store_out_of_reach_asks_to_be_retried_soon(serve_with: ServeWith) -> 
 
 def test_an_unknown_method_is_unimplemented(api: Api) -> None:
     """Also without credentials: there is nothing behind it."""
-    assert refused(api.raw, "DropEverything", b"").code == grpc.StatusCode.UNIMPLEMENTED
+    call = api.channel.unary_unary(f"/{SERVICE.full_name}/DropEverything", None, None)
+    assert refused(call, b"").code == grpc.StatusCode.UNIMPLEMENTED

@@ -164,6 +164,8 @@ def _counters_agree(partition: Partition) -> None:
     assert counts["ended"] == sum(map(len, partition.history.values()))
     endings = sum(number for name, number in counts.items() if name.startswith("e:"))
     assert counts["created"] == counts["live"] + endings
+    waiting = sum("y" in fields for fields in partition.hashes.values())
+    assert counts["adopted"] + waiting <= counts["imported"] <= counts["created"]
     assert all(number >= 0 for number in counts.values())
     held: Counter[str] = Counter()
     for (_, user), members in partition.live.items():

@@ -69,6 +69,7 @@ def _shared(
         str,
         typer.Option(
             help="The saved context to use; SESSIONSTORE_CONTEXT.",
+            autocompletion=contexts.completions,
             metavar="NAME",
             rich_help_panel=_PANEL,
         ),

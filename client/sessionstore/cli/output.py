@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,6 +31,12 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Whole(str):
+    """A line to be copied: it is never wrapped."""
+
+    __slots__ = ()
+
+
 class Output:
     """Answers on stdout, everything else on stderr."""
 
@@ -54,11 +60,7 @@ class Output:
     def print(self, *tables: RenderableType) -> None:
         """Something for people."""
         for table in tables:
-            self._out.print(table)
-
-    def whole(self, line: str) -> None:
-        """A line to be copied: never wrapped."""
-        self._out.print(line, soft_wrap=True)
+            self._out.print(table, soft_wrap=isinstance(table, Whole))
 
     def note(self, sentence: str) -> None:
         """A remark beside the answer."""
@@ -68,6 +70,10 @@ class Output:
     def interactive(self) -> bool:
         """Whether somebody is there to be asked and to watch."""
         return self._err.is_terminal
+
+    def waiting(self, what: str) -> AbstractContextManager[object]:
+        """Show that something is waited for, if stderr is a terminal."""
+        return self._err.status(what) if self.interactive else nullcontext()
 
     @contextmanager
     def progress(self, what: str, *, of_bytes: bool = False) -> Iterator[Progressed]:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from sessionstore.cli.durations import ago, when
 from sessionstore.types import ClientInfo, Session, State
 
-_ID_WIDTH = 24
+_WHOLE = ("SESSION", "STATE", "CREATED", "EXPIRES")
 
 
 def table(*headers: str, whole: Iterable[str] = (), right: Iterable[str] = ()) -> Table:
@@ -50,21 +51,15 @@ def session_table(sessions: Iterable[Session], *, users: bool = True) -> Table:
         sessions: in their order.
         users: whether they are of several users.
     """
-    made = table("SESSION", "STATE", "CREATED", whole=("SESSION", "STATE", "CREATED"))
-    made.columns[0].min_width = _ID_WIDTH
-    if users:
-        made.add_column("USER", overflow="fold")
-    else:
-        made.add_column("EXPIRES", no_wrap=True)
-    made.add_column("CLIENT", no_wrap=True, overflow="ellipsis")
+    fourth = "USER" if users else "EXPIRES"
+    made = table("SESSION", "STATE", "CREATED", fourth, "CLIENT", whole=_WHOLE)
     for session in sessions:
-        whose = plain(session.user_id) if users else ago(session.expire_time)
         made.add_row(
             session.id,
             state_of(session),
             ago(session.create_time),
-            whose,
-            client_of(session.client),
+            _cut(session.user_id) if users else _expires(session),
+            _cut(client_of(session.client)),
         )
     return made
 
@@ -105,7 +100,21 @@ def state_of(session: Session) -> str:
 
 def client_of(client: ClientInfo) -> str:
     """The client in the fewest words."""
-    return plain(client.device_name or client.user_agent or client.ip_address or client.device_id)
+    return client.device_name or client.user_agent or client.ip_address or client.device_id
+
+
+def _expires(session: Session) -> str:
+    return ago(session.expire_time) if session.active else ""
+
+
+def _cut(text: str) -> Text:
+    """One line, cut to the width that its column gets."""
+    return Text(plain(text), no_wrap=True, overflow="ellipsis")
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of something, as in "1 session" and "1,200 sessions"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def plain(text: str) -> str:

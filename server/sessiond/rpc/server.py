@@ -98,8 +98,6 @@ def add_service(
     """Serve every method of a service with the servicer's handler of the same name."""
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for descriptor in service.methods:
-        if not hasattr(servicer, descriptor.name):
-            continue
         name = f"/{service.full_name}/{descriptor.name}"
         streams = descriptor.client_streaming or descriptor.server_streaming
         method = Method(name, roles[name], streams)

@@ -54,8 +54,7 @@ class JobLedger:
 
     async def now_ms(self) -> int:
         """The engine's clock."""
-        seconds, microseconds = await self._scripts.command("TIME")
-        return int(seconds) * 1000 + int(microseconds) // 1000
+        return await self._scripts.now_ms()
 
     async def claim(
         self, name: str, run: str, server: str, *, slot_ms: int | None, lease_ms: int

@@ -28,4 +28,4 @@ def adopt(
 ) -> None:
     """Give an imported session its tokens, once, and print them."""
     adopted = cli.sessions.adopt(user, read_secret(external_id), request_id=request_id)
-    cli.output.show(adopted, session_fields(adopted.session), token_lines(adopted.tokens))
+    cli.output.show(adopted, session_fields(adopted.session), *token_lines(adopted.tokens))

@@ -67,7 +67,7 @@ def create(
     evicted = created.evicted_sessions
     made_room = ("\nmade room:", session_table(evicted)) if evicted else ()
     cli.output.show(
-        created, session_fields(created.session), *made_room, token_lines(created.tokens)
+        created, session_fields(created.session), *made_room, *token_lines(created.tokens)
     )
 
 

@@ -14,7 +14,8 @@ from sessionstore.cli.command import Cli
 from sessionstore.cli.durations import parse_duration, parse_time, rfc3339
 from sessionstore.cli.exits import ExitCode, Failure
 from sessionstore.cli.options import Yes
-from sessionstore.cli.tables import session_table
+from sessionstore.cli.output import Whole
+from sessionstore.cli.tables import counted, session_table
 from sessionstore.types import Session
 
 
@@ -101,16 +102,15 @@ def _report(
 ) -> None:
     verb = "removed" if execute else "would be removed"
     cli.output.print(
-        f"{last.sessions:,} sessions {verb}: {last.ended_sessions:,} ended, "
+        f"{counted(last.sessions, 'session')} {verb}: {last.ended_sessions:,} ended, "
         f"{last.expired_sessions:,} expired, {last.active_sessions:,} active",
-        f"from before {rfc3339(last.cutoff_time)}",
+        f"cutoff {rfc3339(last.cutoff_time)}",
     )
     if samples:
         cli.output.print(f"\n{len(samples)} of them:", session_table(samples))
     if not execute and last.sessions:
         command = _command(cli, last.cutoff_time, include_active=include_active)
-        cli.output.print("\nTo remove exactly these:")
-        cli.output.whole(f"  {command}")
+        cli.output.print("\nTo remove exactly these:", Whole(f"  {command}"))
 
 
 def _command(cli: Cli, cutoff: datetime, *, include_active: bool) -> str:

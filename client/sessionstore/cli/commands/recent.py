@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from sessionstore.cli.command import Cli
-from sessionstore.cli.tables import plain, session_table, table
+from sessionstore.cli.tables import counted, plain, session_table, table
 from sessionstore.types import Session
 
 _LARGEST_PAGE = 200
@@ -30,7 +30,7 @@ def recent(
     cli.output.show(
         {"sessions": sessions, "active": active, "users": users},
         session_table(sessions),
-        f"\n{len(sessions)} sessions: {active} active, {len(sessions) - active} not\n",
+        f"\n{counted(len(sessions), 'session')}: {active} active, {len(sessions) - active} not\n",
         _users_table(users),
     )
 

@@ -46,5 +46,5 @@ def refresh(
                 ("before", when(refreshed.previous_expire_time)),
             ]
         ),
-        token_lines(refreshed.tokens),
+        *token_lines(refreshed.tokens),
     )
