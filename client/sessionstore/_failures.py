@@ -37,6 +37,7 @@ BY_REASON: dict[str, type[errors.SessionStoreError]] = {
     "JOB_NOT_FOUND": errors.JobNotFound,
     "JOB_RUNNING": errors.JobRunning,
     "KEYS_READ_ONLY": errors.KeysReadOnly,
+    "IMPORT_KEY_MISSING": errors.ImportKeyMissing,
 }
 
 # For what a proxy, gRPC itself or a newer server says without a reason that is listed above.

@@ -205,3 +205,7 @@ class JobRunning(SessionStoreError):
 
 class KeysReadOnly(SessionStoreError):
     """The server cannot write to its key directory: make the key where the directory is kept."""
+
+
+class ImportKeyMissing(SessionStoreError):
+    """The server's key ring has no import key: make it with `sessiond keys init`."""

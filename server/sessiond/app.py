@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,28 +11,15 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 import structlog
-from grpc_reflection.v1alpha import reflection
 
 from sessiond import devmode
+from sessiond.background import background
 from sessiond.domain.errors import StartupError
+from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
-from sessiond.rpc.health import Health
-from sessiond.rpc.interceptors.credentials import Credentials
-from sessiond.rpc.interceptors.deadline import Deadline
-from sessiond.rpc.interceptors.errors import ErrorBoundary
-from sessiond.rpc.interceptors.overload import OverloadGuard
-from sessiond.rpc.interceptors.request_log import RequestLog
-from sessiond.rpc.methods import ROLES, SESSION_SERVICE
-from sessiond.rpc.server import Transport, add_service, listening_server
+from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
-from sessiond.service.issuing import Issuer
-from sessiond.service.lifecycle import Lifecycle
-from sessiond.service.policy import Policies
 from sessiond.service.readiness import Readiness
-from sessiond.service.reading import Reader
-from sessiond.service.revocation import Revoker
-from sessiond.service.sessions import Sessions
-from sessiond.service.validation import Validator
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
 from sessiond.store.connect import EMBEDDED, FAKE, redacted, scheme_of
@@ -43,13 +29,9 @@ from sessiond.store.link import LinkLimits, OpenLink
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
-from sessiond.store.scripts import Store
-from sessiond.tokens.access import AccessTokens
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
-from sessiond.tokens.refresh import RefreshTokens
-from sessiond.tokens.service import ServiceTokens
-from sessionstore.v1 import session_service_pb2
+from sessiond.use_cases import UseCases
 
 LEEWAY_S: Final = 30
 """How far clocks of token verifiers may be off, in seconds."""
@@ -89,6 +71,8 @@ class App:
         self._servicer = servicer
         self.address = ""
         """Where it serves, once it does."""
+        self.ops_address = ""
+        """Where it serves metrics, if it does."""
         self.ready = asyncio.Event()
         """Set while the store can be used."""
         self._stack = AsyncExitStack()
@@ -141,43 +125,32 @@ class App:
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
         runner, scripts = await self._open_store()
-        store = Store(scripts)
-        refresh_tokens = RefreshTokens(ring)
-        access_tokens = AccessTokens(
-            ring,
-            settings.issuer,
-            settings.audience,
-            milliseconds(settings.access_token_lifetime),
-            leeway_s=LEEWAY_S,
+        use_cases = UseCases(settings, scripts, ring)
+        jobs = background(
+            settings,
+            use_cases.ledger,
+            use_cases.statistician,
+            use_cases.orphans,
+            self.ready.wait,
         )
-        sessions = self._sessions(store, ring, access_tokens, refresh_tokens)
-        server, port = listening_server(self._transport())
-        add_service(
-            server,
-            session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
+        front = Front(settings, ring, callers)
+        front.add_services(
             self._servicer(
-                sessions, issuer=settings.issuer, keys_cached=settings.key_publish_time / 2
+                use_cases.sessions(),
+                issuer=settings.issuer,
+                keys_cached=settings.key_publish_time / 2,
             ),
-            ROLES,
-            (
-                RequestLog(ring.pseudonym),
-                ErrorBoundary(),
-                OverloadGuard(settings.max_in_flight),
-                Deadline(settings.max_call_time.total_seconds()),
-                Credentials(ServiceTokens(ring, leeway_s=LEEWAY_S), callers),
-            ),
+            AdminServicer(use_cases.operators(jobs.jobs)),
         )
-        health = Health(server)
-        await health.set(serving=False)
-        if settings.reflection if settings.reflection is not None else settings.dev:
-            names = (SESSION_SERVICE, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, server)
-        await server.start()
-        drain_s = settings.drain_time.total_seconds()
-        self._stack.push_async_callback(server.stop, drain_s)
-        self._stack.push_async_callback(health.stop)
-        self.address = f"{settings.listen.rpartition(':')[0]}:{port}"
+        if settings.ops_listen:
+            self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
+            self._stack.push_async_callback(asyncio.to_thread, end_metrics)
+            self._log.info("serving_metrics", address=self.ops_address)
+        await front.start()
+        self._stack.push_async_callback(front.stop)
+        self.address = front.address
 
+        store = use_cases.store
         readiness = Readiness(
             runner,
             store,
@@ -192,7 +165,7 @@ class App:
                 self.ready.set()
             else:
                 self.ready.clear()
-            await health.set(serving=ready)
+            await front.health.set(serving=ready)
 
         self._run(readiness.watch(on_change))
         self._run(self._reload(ring.reload_if_changed, "key ring"))
@@ -201,6 +174,7 @@ class App:
             interval_s = settings.reaper_interval.total_seconds()
             reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
             self._run(reaper.run())
+        self._run(jobs.scheduler.run())
         self._log.info(
             "serving",
             address=self.address,
@@ -240,48 +214,6 @@ class App:
         )
         return runner, ScriptSet(runner, keyspace, ends, shebang=scheme != FAKE)
 
-    def _sessions(
-        self,
-        store: Store,
-        ring: KeyRing,
-        access_tokens: AccessTokens,
-        refresh_tokens: RefreshTokens,
-    ) -> Sessions:
-        settings = self.settings
-        grace_ms = milliseconds(settings.grace_time)
-        request_ttl_ms = milliseconds(settings.request_id_lifetime)
-        policies = Policies(settings.all_profiles())
-        return Sessions(
-            policies=policies,
-            lifecycle=Lifecycle(
-                store,
-                policies,
-                Issuer(access_tokens, refresh_tokens),
-                refresh_tokens,
-                grace_ms=grace_ms,
-                request_ttl_ms=request_ttl_ms,
-            ),
-            validator=Validator(
-                store,
-                access_tokens,
-                refresh_tokens,
-                activity_ms=milliseconds(settings.activity_interval),
-                grace_ms=grace_ms,
-            ),
-            reader=Reader(store),
-            revoker=Revoker(store, request_ttl_ms=request_ttl_ms),
-            refresh_tokens=refresh_tokens,
-            ring=ring,
-        )
-
-    def _transport(self) -> Transport:
-        settings = self.settings
-        certificate = None
-        if settings.tls_cert_file and settings.tls_key_file:
-            certificate = (_read(settings.tls_cert_file), _read(settings.tls_key_file))
-            _check_pair(settings.tls_cert_file, settings.tls_key_file)
-        return Transport(settings.listen, certificate, settings.max_request_bytes)
-
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""
         while True:
@@ -312,21 +244,3 @@ def _directory(url: str) -> Path:
             "an embedded:// store URL names a directory: embedded:///var/lib/sessiond"
         )
     return Path(path)
-
-
-def _check_pair(certificate: Path, key: Path) -> None:
-    """Load the pair as gRPC will, which tells on standard error what is wrong, and not us."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: "")
-    except ssl.SSLError:
-        raise StartupError(
-            f"{certificate} and {key} are not a certificate chain and its key: both in PEM, the"
-            " key without a password"
-        ) from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartupError(f"cannot read {path}: {error.strerror}") from None

@@ -12,12 +12,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from sessiond.domain.errors import StartupError
 from sessiond.domain.limits import MAX_BATCH
 from sessiond.domain.profile import DEFAULT_PROFILE, AtCap, Profile
+from sessiond.domain.schedule import Schedule
 
 ENV_PREFIX: Final = "SESSIOND_"
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -40,7 +49,14 @@ def parse_duration(value: Any) -> Any:
     return value
 
 
+def _check_cron(value: str) -> str:
+    if value:
+        Schedule(value)
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Cron = Annotated[str, AfterValidator(_check_cron)]
 Lifetime = Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(days=3660))]
 Cap = Annotated[int, Field(ge=1, le=1000)]
 
@@ -248,12 +264,73 @@ class Settings(BaseSettings):
         default=100, ge=1, le=1000, description="Users that the reaper visits at a time."
     )
 
+    stats_schedule: Cron = Field(
+        default="0 * * * *",
+        description="When the stats job is due: cron in UTC; if empty, on request only.",
+    )
+    stats_warn_live: int = Field(
+        default=1000, ge=0, description="The stats job warns above so many live sessions."
+    )
+    orphans_schedule: Cron = Field(
+        default="0 3 * * 0",
+        description="When the orphans job is due: cron in UTC; if empty, on request only.",
+    )
+    job_jitter: Duration = Field(
+        default=timedelta(seconds=30),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="A job begins up to this long after it is due.",
+    )
+    job_timeout: Duration = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(seconds=1),
+        description="The longest a run of a job may take.",
+    )
+    user_directory: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Address of a UserDirectory service, which tells the orphans job what users no"
+        " longer exist. It is called over TLS, unless it is on loopback.",
+    )
+    user_directory_ca_file: Path | None = Field(
+        default=None,
+        description="PEM certificates that the user directory is verified against; by default the"
+        " system's.",
+    )
+    user_directory_plaintext: bool = Field(
+        default=False,
+        description="Call the user directory without TLS, through a proxy or mesh that encrypts.",
+    )
+    user_directory_token_file: Path | None = Field(
+        default=None, description="File of a bearer token that the user directory is called with."
+    )
+    user_directory_max_missing: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="If the user directory misses more than this share of the users with live"
+        " sessions, no session is ended.",
+    )
+
+    ops_listen: str | None = Field(
+        default=None,
+        pattern=r"^.+:\d+$",
+        description="Address and port to serve metrics on, over HTTP at /metrics, to anybody; by"
+        " default none are.",
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe log lines to write."
     )
     log_format: Literal["json", "logfmt"] | None = Field(
         default=None,
         description="How log lines look: json, or logfmt; by default logfmt in development mode.",
+    )
+
+    audit_log_file: Path | None = Field(
+        default=None,
+        description="File that admin acts are appended to, a JSON object a line; they are in the"
+        " log too, from log_level info on.",
     )
 
     @model_validator(mode="after")
@@ -269,6 +346,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SESSIOND_LISTEN: without SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE only"
                 " loopback is served; set SESSIOND_PLAINTEXT=true if a proxy or mesh encrypts"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_user_directory(self) -> Self:
+        if self.user_directory_ca_file and self.user_directory_plaintext:
+            raise ValueError(
+                "SESSIOND_USER_DIRECTORY_CA_FILE and SESSIOND_USER_DIRECTORY_PLAINTEXT exclude each"
+                " other"
             )
         return self
 

@@ -92,6 +92,10 @@ class Api:
         request = pb.RevokeUserSessionsRequest(user_id=user_id, **fields)
         return tuple(self._stub.RevokeUserSessions(request, **self._options).session_ids)
 
+    def adopt(self, user_id: str, external_id: str, **fields: Any) -> pb.AdoptSessionResponse:
+        request = pb.AdoptSessionRequest(user_id=user_id, external_id=external_id, **fields)
+        return self._stub.AdoptSession(request, **self._options)
+
     def signing_keys(self) -> pb.GetSigningKeysResponse:
         return self._stub.GetSigningKeys(pb.GetSigningKeysRequest(), **self._options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -20,6 +21,7 @@ from tests.engines import start_real_engine
 from tests.rpc.calls import Api, Refused, outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import silent_engine
+from tests.rpc.importing import bring_in
 from tests.rpc.serving import Server, eventually
 
 
@@ -106,6 +108,18 @@ class Provoker:
     def etag_mismatch(self) -> Refused:
         session_id = self.api.create("alice").session.session_id
         return refused(self.api.update, session_id, etag="another")
+
+    def session_already_adopted(self) -> Refused:
+        bring_in(self.server, "alice", "old-1")
+        self.api.adopt("alice", "old-1")
+        return refused(self.api.adopt, "alice", "old-1")
+
+    def import_key_missing(self) -> Refused:
+        server = self.serve_with(key_reload_interval="20ms")
+        api = server.api()
+        shutil.rmtree(server.settings.effective_keys_dir / "import")
+        eventually(lambda: outcome(api.adopt, "alice", "old-1") == Reason.IMPORT_KEY_MISSING)
+        return refused(api.adopt, "alice", "old-1")
 
     def store_unavailable(self) -> Refused:
         return refused(self.api_on("unix:///nonexistent").create, "alice")

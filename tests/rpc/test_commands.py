@@ -138,7 +138,15 @@ def test_keys_init_makes_a_key_of_every_kind_once(
     assert errors == f"{directory} has a key of every kind\n"
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+def test_the_import_key_is_made_and_never_rotates(command: Command, keys: Path) -> None:
+    """By another one nothing that was imported could be found again; the refusal says so."""
+    before = set((keys / "import").iterdir())
+    status, printed, _ = command("keys", "rotate", "import", "--dir", keys)
+    assert (printed, set((keys / "import").iterdir())) == ("", before)
+    assert str(status).startswith("sessiond: the import key never rotates")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.IMPORT])
 def test_keys_rotate_adds_one_key(command: Command, keys: Path, kind: Kind) -> None:
     """And prints its file; what was there stays."""
     before = set((keys / kind).iterdir())

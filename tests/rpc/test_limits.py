@@ -13,7 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from sessiond.service.reading import _scope
+from sessiond.service import page_tokens
 from sessiond.store.replies import ALL_STATES
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
@@ -149,7 +149,7 @@ def test_a_page_has_200_sessions_at_most(api: Api, user: str) -> None:
 
 def test_a_forged_page_token_cannot_fail_the_calls_of_others(api: Api, user: str) -> None:
     """Text that UTF-8 cannot hold would break the connection that it shares with others."""
-    parts = [_scope(user, ALL_STATES), "live", 1, "\ud800"]
+    parts = [page_tokens.scope(user, *ALL_STATES), "live", 1, "\ud800"]
     token = urlsafe_b64encode(json.dumps(parts).encode()).decode()
     made = api.create(user).session.session_id
     with ThreadPoolExecutor(8) as pool:

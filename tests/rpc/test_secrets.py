@@ -18,6 +18,7 @@ from sessiond.tokens.keyfiles import Kind
 from sessionstore.v1 import session_pb2
 from tests.rpc.calls import Api, Refused, refusal
 from tests.rpc.conftest import ServeWith
+from tests.rpc.importing import bring_in
 from tests.rpc.logs import Form, captured
 from tests.rpc.serving import Server, eventually
 
@@ -80,6 +81,11 @@ class Life:
         do(api.revoke, refresh_token=second.tokens.refresh_token)
         do(api.revoke, refresh_token=self.service)
         do(api.create, user)
+        bring_in(self.server, user, "cookie-of-the-old-system")
+        for external_id in ("cookie-of-the-old-system", "cookie-of-nobody"):
+            self.tokens.add(external_id)
+            do(api.adopt, user, external_id)
+            do(api.adopt, user, external_id)
         do(api.revoke_user, user, except_session_id=token[:24])
         do(api.revoke_user, user)
         for bad in (token, first.tokens.access_token, self.service[:-3], "A" * 3000):

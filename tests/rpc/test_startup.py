@@ -74,6 +74,33 @@ def test_an_unknown_variable_is_refused(
     assert "SESSIOND_SESION_CAP" in _sentence(monkeypatch, **production, sesion_cap=3)
 
 
+@pytest.mark.parametrize("setting", ["stats_schedule", "orphans_schedule"])
+def test_a_schedule_is_a_cron_expression(
+    monkeypatch: pytest.MonkeyPatch, production: Settings, setting: str
+) -> None:
+    """The sentence names the setting, its value and what is wrong about it."""
+    sentence = _sentence(monkeypatch, **production, **{setting: "61 * * * *"})
+    assert f"SESSIOND_{setting.upper()}: '61 * * * *' is not a cron expression" in sentence
+
+
+def test_a_user_directory_is_verified_or_called_in_plaintext(
+    monkeypatch: pytest.MonkeyPatch, production: Settings
+) -> None:
+    """Not both."""
+    both = {"user_directory_ca_file": "ca.pem", "user_directory_plaintext": True}
+    assert "exclude each other" in _sentence(monkeypatch, **production, **both)
+
+
+def test_metrics_need_an_address_of_their_own(
+    loop: ServerLoop, tmp_path: Path, production: Settings
+) -> None:
+    """One that is taken is refused, before calls are served."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        sentence = _refused(loop, tmp_path, {**production, "ops_listen": listen})
+    assert f"cannot listen on {listen}: " in sentence
+
+
 def test_plaintext_is_for_loopback_unless_asked_for(
     monkeypatch: pytest.MonkeyPatch, production: Settings
 ) -> None:

@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sessiond.service.statistics import Statistician
 from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
+from sessiond.store.transfer import TransferStore
 from tests.engines import Engine
 from tests.store.counting import Counting
-from tests.store.inside import Inside, open_store
-from tests.store.kit import ENDS, PROFILES
+from tests.store.inside import Inside, open_store, scripts_of
+from tests.store.kit import PROFILES
+from tests.store.lists import statistician_of
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +59,19 @@ def inside(opened: tuple[Store, Inside]) -> Inside:
 @pytest.fixture
 def scripts(inside: Inside) -> ScriptSet:
     """The scripts of the store, for typed calls beside `Store`."""
-    return ScriptSet(inside.runner, inside.keys, ENDS, shebang=inside.shebang)
+    return scripts_of(inside)
+
+
+@pytest.fixture
+def statistician(scripts: ScriptSet) -> Statistician:
+    """The use cases that look at all sessions."""
+    return statistician_of(scripts)
+
+
+@pytest.fixture
+def transfer(scripts: ScriptSet) -> TransferStore:
+    """What moves sessions in and out of the store."""
+    return TransferStore(scripts)
 
 
 @pytest.fixture

@@ -19,9 +19,11 @@ from sessiond.store.scripts import Store
 from tests.engines import Engine
 from tests.store.kit import ENDS
 
-# The fields of a session's hash and the sorted sets that hold a time, and in which unit.
+# The fields of hashes and the sorted sets that hold a time, and in which unit.
 _US: Final = 1000
 _FIELDS: Final = {"c": _US, "x": 1, "X": 1, "m": 1, "r": 1, "l": 1, "E": 1}
+# A slot is when a job was due: that stays what it was.
+_JOB_FIELDS: Final = {"lease": 1, "begin": 1, "last_begin": 1, "success": 1}
 _SCORES: Final = {"u": _US, "recent": _US, "h": 1, "users": 1, "dead": 1}
 
 
@@ -129,7 +131,9 @@ class Inside:
     async def _age(self, key: str, ms: int) -> None:
         family = family_of(key)
         if family == "s":
-            await self._age_hash(key, ms)
+            await self._age_hash(key, ms, _FIELDS)
+        elif family == "job":
+            await self._age_hash(key, ms, _JOB_FIELDS)
         elif unit := _SCORES.get(family):
             scores = await self.scores_of(key)
             aged = [word for member, at in scores.items() for word in (at - ms * unit, member)]
@@ -138,12 +142,12 @@ class Inside:
         if expires > 0:
             await self.ask("PEXPIREAT", key, expires - ms)
 
-    async def _age_hash(self, key: str, ms: int) -> None:
-        names = list(_FIELDS)
+    async def _age_hash(self, key: str, ms: int, units: dict[str, int]) -> None:
+        names = list(units)
         aged: list[str | int] = []
         for name, value in zip(names, await self.ask("HMGET", key, *names), strict=True):
             if value is not None:
-                aged += (name, int(value) - ms * _FIELDS[name])
+                aged += (name, int(value) - ms * units[name])
         await self.ask("HSET", key, *aged)
 
 
@@ -153,7 +157,7 @@ def _paired(flat: list[bytes]) -> dict[str, str]:
 
 
 def family_of(key: str) -> str:
-    """The part of a key after its hash tag: s, u, h, i, users, n, recent, dead, log."""
+    """The part of a key after its hash tag: s, u, h, i, users, n, recent, dead, log, job."""
     return key.partition("}:")[2].partition(":")[0]
 
 
@@ -176,6 +180,11 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 def has_shebang(engine: Engine) -> bool:
     """Whether the engine knows the `#!lua` line."""
     return engine.name != "fakeredis"
+
+
+def scripts_of(inside: Inside, ends: EndPolicy = ENDS) -> ScriptSet:
+    """The scripts over a test's own connection."""
+    return ScriptSet(inside.runner, inside.keys, ends, shebang=inside.shebang)
 
 
 def open_store(

@@ -14,6 +14,7 @@ from sessiond.domain.errors import StoreUnavailableError
 from sessiond.domain.session import EndReason, Outcome, State
 from sessiond.store.replies import Request
 from sessiond.store.scripts import Store
+from sessiond.store.walk import UserWalk
 from tests.engines import Engine
 from tests.faults.proxy import Fault, Proxy, RespWatch
 from tests.store.inside import Inside, open_store
@@ -48,6 +49,16 @@ async def test_a_read_is_sent_again(faulty: tuple[Store, Proxy]) -> None:
     found = await store.get(session.id)
     assert found is not None
     assert found.session == session
+    assert proxy.struck == 1
+
+
+async def test_a_step_of_a_walk_is_sent_again(faulty: tuple[Store, Proxy]) -> None:
+    """A walk of minutes survives a connection that breaks."""
+    store, proxy = faulty
+    await login(store)
+    proxy.lose(Fault.CUT, 1, b"ZSCAN")
+    users = [u async for page in UserWalk(store._scripts).pages() for u in page.users]
+    assert users == [ALICE]
     assert proxy.struck == 1
 
 

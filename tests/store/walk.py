@@ -15,7 +15,7 @@ from tests.store.inside import Inside, base_of, family_of
 from tests.store.kit import ENDS, REMEMBERED
 
 _NEWEST = 100
-_WITHOUT_TTL = {"u", "h", "users", "n", "recent", "dead", "log"}
+_WITHOUT_TTL = {"u", "h", "users", "n", "recent", "dead", "log", "job"}
 _WITH_TTL = {"s", "i"}
 
 
@@ -77,6 +77,8 @@ async def _read_key(inside: Inside, partition: Partition, key: str) -> None:
             partition.counts = {n: int(v) for n, v in (await inside.hash_of(key)).items()}
         case "log":
             partition.log = await inside.stream_of(key)
+        case "job":
+            assert key == inside.keys.job(rest), "a job is in the first partition"
         case "i":
             pass
         case _:
@@ -162,6 +164,8 @@ def _counters_agree(partition: Partition) -> None:
     assert counts["ended"] == sum(map(len, partition.history.values()))
     endings = sum(number for name, number in counts.items() if name.startswith("e:"))
     assert counts["created"] == counts["live"] + endings
+    waiting = sum("y" in fields for fields in partition.hashes.values())
+    assert counts["adopted"] + waiting <= counts["imported"] <= counts["created"]
     assert all(number >= 0 for number in counts.values())
     held: Counter[str] = Counter()
     for (_, user), members in partition.live.items():

@@ -1238,8 +1238,9 @@ class ImportedSession(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     REVOKE_TIME_FIELD_NUMBER: _builtins.int
     external_id: _builtins.str
-    """Required. Its id there, 1 to 1,024 bytes of UTF-8. It is not kept: the new session id is made from
-    it by a keyed hash, so the same one is never imported twice.
+    """Required. Its id there, 1 to 1,024 bytes of UTF-8, unique among its user's. It is not kept: the
+    new session id is made from user and external id by a keyed hash, so that the same session is
+    never imported twice.
     """
     user_id: _builtins.str
     """Required. 1 to 256 bytes of UTF-8."""
@@ -1332,13 +1333,11 @@ class ImportResult(_message.Message):
         OUTCOME_EXPIRED: ImportResult._Outcome.ValueType  # 4
         """It has expired."""
         OUTCOME_SUPERSEDED: ImportResult._Outcome.ValueType  # 5
-        """Its user holds as many sessions as the cap allows, all of them newer; or a newer one of the same
-        device.
+        """Its user holds as many sessions as the cap allows, all of them newer, or of whatever age in a
+        profile that rejects at the cap; or a newer one of the same device.
         """
         OUTCOME_INVALID: ImportResult._Outcome.ValueType  # 6
         """A field is wrong; the description says which and why."""
-        OUTCOME_CONFLICT: ImportResult._Outcome.ValueType  # 7
-        """Another user's session was imported under this external id."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
         """Outcome says what became of it."""
@@ -1354,13 +1353,11 @@ class ImportResult(_message.Message):
     OUTCOME_EXPIRED: ImportResult.Outcome.ValueType  # 4
     """It has expired."""
     OUTCOME_SUPERSEDED: ImportResult.Outcome.ValueType  # 5
-    """Its user holds as many sessions as the cap allows, all of them newer; or a newer one of the same
-    device.
+    """Its user holds as many sessions as the cap allows, all of them newer, or of whatever age in a
+    profile that rejects at the cap; or a newer one of the same device.
     """
     OUTCOME_INVALID: ImportResult.Outcome.ValueType  # 6
     """A field is wrong; the description says which and why."""
-    OUTCOME_CONFLICT: ImportResult.Outcome.ValueType  # 7
-    """Another user's session was imported under this external id."""
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int

@@ -177,6 +177,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "KEYS_READ_ONLY", "domain": "sessionstore.v1", "metadata": {}}
     """
+    ERROR_REASON_IMPORT_KEY_MISSING: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION. The key ring has no import key, by which sessions of other systems are found
+    here: make it with `sessiond keys init`. Servers take it up without a restart.
+
+        {"reason": "IMPORT_KEY_MISSING", "domain": "sessionstore.v1", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed set of reasons a call fails with. The status carries a
@@ -338,5 +344,11 @@ ERROR_REASON_KEYS_READ_ONLY: ErrorReason.ValueType  # 25
 is kept, with `sessiond keys rotate`.
 
     {"reason": "KEYS_READ_ONLY", "domain": "sessionstore.v1", "metadata": {}}
+"""
+ERROR_REASON_IMPORT_KEY_MISSING: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION. The key ring has no import key, by which sessions of other systems are found
+here: make it with `sessiond keys init`. Servers take it up without a restart.
+
+    {"reason": "IMPORT_KEY_MISSING", "domain": "sessionstore.v1", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

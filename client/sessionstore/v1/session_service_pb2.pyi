@@ -812,6 +812,71 @@ class RevokeUserSessionsResponse(_message.Message):
 Global___RevokeUserSessionsResponse: _TypeAlias = RevokeUserSessionsResponse  # noqa: Y015
 
 @_typing.final
+class AdoptSessionRequest(_message.Message):
+    """AdoptSessionRequest names a session by its id in the system that it was imported from. The caller
+    vouches that it has verified the user's credential of that system.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Required. Whose session it is. 1 to 256 bytes of UTF-8."""
+    external_id: _builtins.str
+    """Required. Its id in the other system, 1 to 1,024 bytes of UTF-8."""
+    request_id: _builtins.str
+    """Random per call and its retries, at most 36 bytes of visible ASCII (AIP-155). The same id again
+    gives the same tokens, with a fresh access token, for 10 minutes by default, until the session is
+    refreshed or ends (REPLAY_SUPERSEDED). Any other call for the session is SESSION_ALREADY_ADOPTED.
+    """
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        external_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["external_id", b"external_id", "request_id", b"request_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdoptSessionRequest: _TypeAlias = AdoptSessionRequest  # noqa: Y015
+
+@_typing.final
+class AdoptSessionResponse(_message.Message):
+    """AdoptSessionResponse gives the session; its times are those that it was imported with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> _session_pb2.Session:
+        """The session."""
+
+    @_builtins.property
+    def tokens(self) -> _session_pb2.Tokens:
+        """Its credentials."""
+
+    def __init__(
+        self,
+        *,
+        session: _session_pb2.Session | None = ...,
+        tokens: _session_pb2.Tokens | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "tokens", b"tokens"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdoptSessionResponse: _TypeAlias = AdoptSessionResponse  # noqa: Y015
+
+@_typing.final
 class GetSigningKeysRequest(_message.Message):
     """GetSigningKeysRequest asks for the public keys."""
 

@@ -89,6 +89,11 @@ class SessionServiceStub(object):
                 request_serializer=sessionstore_dot_v1_dot_session__service__pb2.RevokeUserSessionsRequest.SerializeToString,
                 response_deserializer=sessionstore_dot_v1_dot_session__service__pb2.RevokeUserSessionsResponse.FromString,
                 _registered_method=True)
+        self.AdoptSession = channel.unary_unary(
+                '/sessionstore.v1.SessionService/AdoptSession',
+                request_serializer=sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionResponse.FromString,
+                _registered_method=True)
         self.GetSigningKeys = channel.unary_unary(
                 '/sessionstore.v1.SessionService/GetSigningKeys',
                 request_serializer=sessionstore_dot_v1_dot_session__service__pb2.GetSigningKeysRequest.SerializeToString,
@@ -177,6 +182,13 @@ class SessionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdoptSession(self, request, context):
+        """Gives tokens to a session that was imported from another system. Role: writer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSigningKeys(self, request, context):
         """Gives the public keys that verify access tokens (RFC 7517). Role: reader.
         """
@@ -236,6 +248,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.RevokeUserSessions,
                     request_deserializer=sessionstore_dot_v1_dot_session__service__pb2.RevokeUserSessionsRequest.FromString,
                     response_serializer=sessionstore_dot_v1_dot_session__service__pb2.RevokeUserSessionsResponse.SerializeToString,
+            ),
+            'AdoptSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdoptSession,
+                    request_deserializer=sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionResponse.SerializeToString,
             ),
             'GetSigningKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSigningKeys,
@@ -518,6 +535,33 @@ class SessionService(object):
             '/sessionstore.v1.SessionService/RevokeUserSessions',
             sessionstore_dot_v1_dot_session__service__pb2.RevokeUserSessionsRequest.SerializeToString,
             sessionstore_dot_v1_dot_session__service__pb2.RevokeUserSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdoptSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sessionstore.v1.SessionService/AdoptSession',
+            sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionRequest.SerializeToString,
+            sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,8 @@ class SessionServiceStub:
     """Ends a session. Idempotent: an unknown or already ended session is no error. Role: writer."""
     RevokeUserSessions: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.RevokeUserSessionsRequest, _session_service_pb2.RevokeUserSessionsResponse]
     """Ends all live sessions of a user, or all but one. Role: writer."""
+    AdoptSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdoptSessionRequest, _session_service_pb2.AdoptSessionResponse]
+    """Gives tokens to a session that was imported from another system. Role: writer."""
     GetSigningKeys: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSigningKeysRequest, _session_service_pb2.GetSigningKeysResponse]
     """Gives the public keys that verify access tokens (RFC 7517). Role: reader."""
 
@@ -101,6 +103,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Ends a session. Idempotent: an unknown or already ended session is no error. Role: writer."""
     RevokeUserSessions: _aio.UnaryUnaryMultiCallable[_session_service_pb2.RevokeUserSessionsRequest, _session_service_pb2.RevokeUserSessionsResponse]  # type: ignore[assignment]
     """Ends all live sessions of a user, or all but one. Role: writer."""
+    AdoptSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdoptSessionRequest, _session_service_pb2.AdoptSessionResponse]  # type: ignore[assignment]
+    """Gives tokens to a session that was imported from another system. Role: writer."""
     GetSigningKeys: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSigningKeysRequest, _session_service_pb2.GetSigningKeysResponse]  # type: ignore[assignment]
     """Gives the public keys that verify access tokens (RFC 7517). Role: reader."""
 
@@ -196,6 +200,14 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.RevokeUserSessionsResponse, _abc.Awaitable[_session_service_pb2.RevokeUserSessionsResponse]]:
         """Ends all live sessions of a user, or all but one. Role: writer."""
+
+    @_abc_1.abstractmethod
+    def AdoptSession(
+        self,
+        request: _session_service_pb2.AdoptSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_session_service_pb2.AdoptSessionResponse, _abc.Awaitable[_session_service_pb2.AdoptSessionResponse]]:
+        """Gives tokens to a session that was imported from another system. Role: writer."""
 
     @_abc_1.abstractmethod
     def GetSigningKeys(

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     JOB_NOT_FOUND = "JOB_NOT_FOUND"
     JOB_RUNNING = "JOB_RUNNING"
     KEYS_READ_ONLY = "KEYS_READ_ONLY"
+    IMPORT_KEY_MISSING = "IMPORT_KEY_MISSING"
 
 
 class SessionStoreError(Exception):
@@ -59,6 +60,9 @@ class FieldViolation:
 
     field: str
     description: str
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.description}"
 
 
 class InvalidFieldError(SessionStoreError):
@@ -214,6 +218,12 @@ class KeysReadOnlyError(SessionStoreError):
     """This server cannot write to its key directory."""
 
     reason = Reason.KEYS_READ_ONLY
+
+
+class ImportKeyMissingError(SessionStoreError):
+    """The key ring has no key that finds sessions of other systems."""
+
+    reason = Reason.IMPORT_KEY_MISSING
 
 
 class AccessTokenInvalidError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 MAX_USER_ID: Final = 256
+MAX_EXTERNAL_ID: Final = 1_024
 MAX_DEVICE_ID: Final = 128
 MAX_REQUEST_ID: Final = 36
 
@@ -28,7 +29,11 @@ MAX_AUDIENCE_BYTES: Final = 512
 
 MIN_LIFETIME_MS: Final = 1_000
 MAX_BATCH: Final = 1_000
+MAX_IMPORT: Final = 500
 MAX_PAGE_SIZE: Final = 200
 DEFAULT_PAGE_SIZE: Final = 50
+DEFAULT_RECENT: Final = 30
+"""How many of the newest sessions are on a page."""
+MAX_PAGE_TOKEN: Final = 256
 MAX_JWT: Final = 4_096
 """Of an access or service token; a longer one is refused unread."""

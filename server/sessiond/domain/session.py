@@ -13,6 +13,9 @@ MOST_LOST_GENERATIONS: Final = 16
 EXPIRED_REMEMBERED_MS: Final = 3_600_000
 """How long a session says that it expired, after it did."""
 
+RECENT_MOST: Final = 100
+"""How many of its newest creations a partition remembers."""
+
 
 class EndReason(IntEnum):
     """Why a session is no longer live. The number is what the store keeps and the wire carries."""

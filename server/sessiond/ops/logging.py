@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -32,8 +33,8 @@ def _on_one_line(
     return event
 
 
-def _json(event: structlog.typing.EventDict, **options: Any) -> str:
-    """ASCII, as json.dumps gives it: some readers of logs end lines at more than LF."""
+def json_line(event: Mapping[str, Any], **options: Any) -> str:
+    """An object in ASCII, as json.dumps gives it: some readers end lines at more than LF."""
     with suppress(orjson.JSONEncodeError):
         line = orjson.dumps(event, option=_NOT_INTO_OBJECTS, **options)
         if line.isascii():
@@ -45,7 +46,7 @@ def configure(level: str, form: str) -> None:
     """Set up logging for the process: `form` is json or logfmt."""
     renderers: list[structlog.typing.Processor]
     if form == "json":
-        renderers = [structlog.processors.JSONRenderer(_json)]
+        renderers = [structlog.processors.JSONRenderer(json_line)]
     else:
         logfmt = structlog.processors.LogfmtRenderer(
             key_order=("time", "level", "event"), bool_as_flag=False

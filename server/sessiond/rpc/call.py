@@ -6,7 +6,8 @@ looked up and built anew for every call.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -20,18 +21,20 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One RPC: its full name and the role that it needs."""
+    """One RPC: its full name, the role that it needs, and whether either side streams."""
 
     name: str
     role: Role
+    streams: bool = False
 
 
 @dataclass(slots=True)
 class Call:
-    """One call. The servicer notes what the request log should know of it."""
+    """One call. The servicer notes what the logs should know of it."""
 
     method: Method
     request: Any
+    """The request message; of a stream of requests, see `requests`."""
     context: Context
     metadata: dict[str, str]
     request_id: str
@@ -39,9 +42,33 @@ class Call:
     session_id: str = ""
     outcome: str = ""
     by_refresh_token: bool = False
+    code: str = "CANCELLED"
+    """How it ended, once it has."""
+    reason: str = ""
+    act: dict[str, Any] = field(default_factory=dict)
+    """What the audit log should know of it: on what, how many."""
+
+    @property
+    def requests(self) -> AsyncIterator[Any]:
+        """The messages of a stream of requests.
+
+        Each is read when it is asked for, so that a slow handler slows its client.
+        """
+        messages: AsyncIterator[Any] = self.request
+        return messages
+
+    async def send(self, message: Message) -> None:
+        """Send one message of a stream of replies; waits while the client does not read."""
+        try:
+            await self.context.write(message)
+        except grpc.aio.InternalError:
+            # The client went away: the handler's cancellation is on its way.
+            raise asyncio.CancelledError from None
 
 
-Handler: TypeAlias = Callable[[Call], Awaitable[Message]]
+Reply: TypeAlias = Message | None
+"""What a handler returns; None of one that has sent its replies."""
+Handler: TypeAlias = Callable[[Call], Awaitable[Reply]]
 
 
 class Interceptor(Protocol):

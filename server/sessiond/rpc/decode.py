@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sessiond.domain import limits
 from sessiond.domain.session import Authentication, Client, Cut, EndReason, State
 from sessiond.rpc.rules import Rules
+from sessiond.service.adoption import Adoption
 from sessiond.service.lifecycle import Login
 from sessiond.service.policy import Policies
 from sessiond.service.revocation import UserRevocation
@@ -136,8 +137,13 @@ def credentials(message: pb.BatchValidateSessionsRequest) -> list[Credential]:
 
 
 def _credential(message: pb.ValidateSessionRequest, rules: Rules) -> Credential:
-    field = message.WhichOneof("credential")
     audience = rules.text("audience", message.audience, limits.MAX_AUDIENCE)
+    return named_session(message, rules, audience)
+
+
+def named_session(message: Any, rules: Rules, audience: str = "") -> Credential:
+    """What the `credential` of a message names, if it is there."""
+    field = message.WhichOneof("credential")
     if field is None:
         rules.refuse("credential", "one of access_token, session_id or refresh_token is required")
         return Credential(CredentialKind.SESSION_ID, "")
@@ -160,18 +166,22 @@ class Listing:
 
 
 def listing(message: pb.ListSessionsRequest) -> Listing:
-    """Which sessions to list. STATE_UNSPECIFIED stands for any state."""
+    """Which sessions to list."""
     with Rules() as rules:
-        known = {0, *State}
-        if len(message.states) > len(State):
-            rules.refuse("states", f"has {len(message.states)} entries, at most 3 are allowed")
-        for i, state in enumerate(message.states[: len(State)]):
-            rules.one_of(f"states[{i}]", state, known, "ACTIVE, ENDED, EXPIRED")
-        rules.text("page_token", message.page_token, 256)
+        wanted = states(message.states, rules)
+        page_token = rules.text("page_token", message.page_token, limits.MAX_PAGE_TOKEN)
         user_id = rules.user_id(message.user_id)
         page_size = rules.page_size(message.page_size)
-    states = () if 0 in message.states else tuple(State(state) for state in message.states)
-    return Listing(user_id, states, page_size, message.page_token)
+    return Listing(user_id, wanted, page_size, page_token)
+
+
+def states(values: Sequence[int], rules: Rules) -> tuple[State, ...]:
+    """States to filter by; none of them, or STATE_UNSPECIFIED, is no filter."""
+    if len(values) > len(State):
+        rules.refuse("states", f"has {len(values)} entries, at most 3 are allowed")
+    for i, state in enumerate(values[: len(State)]):
+        rules.one_of(f"states[{i}]", state, {0, *State}, "ACTIVE, ENDED, EXPIRED")
+    return () if 0 in values else tuple(state for state in State if state in values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,3 +258,11 @@ def user_revocation(message: pb.RevokeUserSessionsRequest) -> tuple[UserRevocati
         stays = rules.session_id("except_session_id", message.except_session_id, required=False)
         request_id = rules.request_id(message.request_id)
     return UserRevocation(user_id, stays, EndReason(message.reason)), request_id
+
+
+def adoption(message: pb.AdoptSessionRequest) -> tuple[Adoption, str]:
+    """Which imported session goes on, and the request id."""
+    with Rules() as rules:
+        user_id = rules.user_id(message.user_id)
+        external_id = rules.external_id(message.external_id)
+        return Adoption(user_id, external_id), rules.request_id(message.request_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from sessiond.domain import session as domain
@@ -12,12 +13,19 @@ from sessiond.service.validation import Validation
 from sessionstore.v1 import session_pb2, session_service_pb2
 
 
-def timestamp(ms: int) -> Timestamp | None:
-    """A time in milliseconds as a Timestamp; None for 0, which stands for "never"."""
+def timestamp(ms: int, us: int = 0) -> Timestamp | None:
+    """A time in milliseconds, and microseconds beyond; None for 0, which stands for "never"."""
     if not ms:
         return None
     message = Timestamp()
-    _fill_time(message, ms)
+    _fill_time(message, ms, us)
+    return message
+
+
+def duration(ms: int) -> Duration:
+    """A time in milliseconds as a Duration."""
+    message = Duration()
+    message.FromMilliseconds(ms)
     return message
 
 

@@ -44,6 +44,7 @@ CODES: Final = {
     Reason.JOB_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Reason.JOB_RUNNING: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.KEYS_READ_ONLY: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.IMPORT_KEY_MISSING: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 # For these a refresh token stands for the session, so what is missing is a precondition (DESIGN 6).

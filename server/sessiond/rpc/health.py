@@ -9,9 +9,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
-from sessiond.rpc.methods import SESSION_SERVICE
+from sessiond.rpc.methods import SERVICES
 
-_NAMES = ("", SESSION_SERVICE)
+_NAMES = ("", *SERVICES)
 
 
 class _EndingServicer(HealthServicer):  # type: ignore[misc]
@@ -44,7 +44,7 @@ _LAST_WORDS_S = 0.05
 
 
 class Health:
-    """The health of the server as a whole, and of its service; the two are the same."""
+    """The health of the server as a whole, and of its services; they are the same."""
 
     def __init__(self, server: grpc.aio.Server) -> None:
         self._servicer = _EndingServicer()

@@ -7,6 +7,8 @@ from typing import Final
 from sessiond.domain.callers import Role
 
 SESSION_SERVICE: Final = "sessionstore.v1.SessionService"
+ADMIN_SERVICE: Final = "sessionstore.v1.AdminService"
+SERVICES: Final = (SESSION_SERVICE, ADMIN_SERVICE)
 
 ROLES: Final = {
     f"/{SESSION_SERVICE}/CreateSession": Role.WRITER,
@@ -19,5 +21,18 @@ ROLES: Final = {
     f"/{SESSION_SERVICE}/UpdateSession": Role.WRITER,
     f"/{SESSION_SERVICE}/RevokeSession": Role.WRITER,
     f"/{SESSION_SERVICE}/RevokeUserSessions": Role.WRITER,
+    f"/{SESSION_SERVICE}/AdoptSession": Role.WRITER,
     f"/{SESSION_SERVICE}/GetSigningKeys": Role.READER,
+    f"/{ADMIN_SERVICE}/GetStats": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/ListRecentSessions": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/ListUsers": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/ExplainSession": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/PurgeSessions": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/DeleteUser": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/AuditIndex": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/ListJobs": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/RunJob": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/ImportSessions": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/ExportSessions": Role.ADMIN,
+    f"/{ADMIN_SERVICE}/RotateSigningKey": Role.ADMIN,
 }

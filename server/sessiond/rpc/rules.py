@@ -61,6 +61,10 @@ class Rules:
         """A user id."""
         return self.text("user_id", value, limits.MAX_USER_ID, least=1)
 
+    def external_id(self, value: str) -> str:
+        """The id of a session in another system."""
+        return self.text("external_id", value, limits.MAX_EXTERNAL_ID, least=1)
+
     def session_id(self, field: str, value: str, *, required: bool = True) -> str:
         """A session id."""
         if not value:
@@ -142,16 +146,24 @@ class Rules:
 
     def time(self, field: str, value: Timestamp) -> int:
         """A time, in milliseconds."""
+        return self.time_us(field, value) // 1000
+
+    def time_us(self, field: str, value: Timestamp) -> int:
+        """A time, in microseconds."""
         good = 0 <= value.seconds <= _MAX_SECONDS and 0 <= value.nanos <= _MAX_NANOS
         if not good:
             self.refuse(field, "is not a time from 1970 to 9999")
+        return value.seconds * 1_000_000 + value.nanos // 1000
+
+    def duration(self, field: str, value: Duration) -> int:
+        """A duration that is not negative, in milliseconds."""
+        if not (0 <= value.seconds <= _MAX_SECONDS and 0 <= value.nanos <= _MAX_NANOS):
+            self.refuse(field, "is not a positive duration")
         return value.seconds * 1000 + value.nanos // 1_000_000
 
     def lifetime(self, field: str, value: Duration) -> int:
         """A lifetime, in milliseconds."""
-        if not (0 <= value.seconds <= _MAX_SECONDS and 0 <= value.nanos <= _MAX_NANOS):
-            self.refuse(field, "is not a positive duration")
-        ms = value.seconds * 1000 + value.nanos // 1_000_000
+        ms = self.duration(field, value)
         if 0 <= ms < limits.MIN_LIFETIME_MS:
             self.refuse(field, "is under one second")
         return ms
@@ -162,11 +174,11 @@ class Rules:
             self.refuse(field, f"must be one of {names}")
         return value
 
-    def page_size(self, value: int) -> int:
+    def page_size(self, value: int, default: int = limits.DEFAULT_PAGE_SIZE) -> int:
         """A page size (AIP-158): 0 is the default, too many are as many as there may be."""
         if value < 0:
             self.refuse("page_size", "is negative")
-        return min(value or limits.DEFAULT_PAGE_SIZE, limits.MAX_PAGE_SIZE)
+        return min(value or default, limits.MAX_PAGE_SIZE)
 
     def merge(self, prefix: str, violations: Iterable[FieldViolation]) -> None:
         """Note the violations of a part of the request."""

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import grpc
 from google.protobuf import message_factory
-from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from sessiond.domain.callers import Role
 from sessiond.domain.errors import StartupError
-from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, compose
+from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, Reply, compose
 from sessiond.rpc.errors import REQUEST_ID_KEY
+from sessiond.rpc.interceptors.streams import OpenStreams
 from sessiond.rpc.malformed import parse
 
+_LAST_WORDS_S: Final = 0.2
+"""Enough to tell the callers of streams why they end."""
+_CANCELLED_WITHIN_S: Final = 0.05
+"""After the last request: a handler that is not cancelled by then has read them all."""
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 
 
@@ -92,34 +98,80 @@ def add_service(
     """Serve every method of a service with the servicer's handler of the same name."""
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for descriptor in service.methods:
+        if not hasattr(servicer, descriptor.name):
+            continue
         name = f"/{service.full_name}/{descriptor.name}"
-        method = Method(name, roles[name])
-        request_type = message_factory.GetMessageClass(descriptor.input_type)
-        parsing = _parsed(request_type, getattr(servicer, descriptor.name))
+        streams = descriptor.client_streaming or descriptor.server_streaming
+        method = Method(name, roles[name], streams)
+        parsing = _parsed(descriptor, getattr(servicer, descriptor.name))
         handler = compose(method, parsing, interceptors)
-        handlers[descriptor.name] = grpc.unary_unary_rpc_method_handler(
-            _behaviour(method, handler),
-            response_serializer=_serialize,
+        kind = _KINDS[descriptor.client_streaming, descriptor.server_streaming]
+        handlers[descriptor.name] = kind(
+            _behaviour(method, handler), response_serializer=_serialize
         )
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service.full_name, handlers),)
     )
 
 
+async def stop(server: grpc.aio.Server, streams: OpenStreams, drain_s: float) -> None:
+    """Take no more calls; calls in flight may finish within the drain time, in seconds."""
+    stopping = asyncio.create_task(server.stop(drain_s + _LAST_WORDS_S))
+    await asyncio.wait([stopping], timeout=drain_s)
+    streams.end()
+    await stopping
+
+
+_KINDS: Final[Mapping[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any, Any]]]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+"""By whether the client and the server stream."""
+
+
 def _serialize(reply: Message) -> bytes:
     return reply.SerializeToString()
 
 
-def _parsed(request_type: type[Message], handler: Handler) -> Handler:
-    async def parsed(call: Call) -> Message:
-        call.request = parse(request_type, call.request)
+class _Requests:
+    """Reads a stream of requests, each when it is asked for."""
+
+    def __init__(self, request_type: type[Message], context: Context) -> None:
+        self._request_type = request_type
+        self._context = context
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        data: Any = await self._context.read()
+        if data is grpc.aio.EOF:  # type: ignore[attr-defined]
+            # To grpc.aio a cancelled call ends its requests too, before it cancels the handler.
+            await asyncio.sleep(_CANCELLED_WITHIN_S)
+            raise StopAsyncIteration
+        return parse(self._request_type, data)
+
+
+def _parsed(descriptor: MethodDescriptor, handler: Handler) -> Handler:
+    request_type = message_factory.GetMessageClass(descriptor.input_type)
+    streamed = descriptor.client_streaming
+
+    async def parsed(call: Call) -> Reply:
+        if streamed:
+            call.request = _Requests(request_type, call.context)
+        else:
+            call.request = parse(request_type, call.request)
         return await handler(call)
 
     return parsed
 
 
-def _behaviour(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitable[Message]]:
-    async def behave(request: Any, context: Context) -> Message:
+def _behaviour(
+    method: Method, handler: Handler
+) -> Callable[[Any, Context], Coroutine[Any, Any, Reply]]:
+    async def behave(request: Any, context: Context) -> Reply:
         pairs = context.invocation_metadata() or ()
         metadata = {key: value for key, value in pairs if isinstance(value, str)}
         request_id = metadata.get(REQUEST_ID_KEY, "")

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from google.protobuf.message import Message
 
+from sessiond.domain.session import EndReason
 from sessiond.rpc import decode, encode
 from sessiond.rpc.call import Call
 from sessiond.service.sessions import Sessions
@@ -97,13 +98,25 @@ class SessionServicer:
         call.session_id, call.by_refresh_token, reason = decode.revocation(
             call.request, self._sessions.session_of_token
         )
+        _note_if_by_admin(call, reason)
         session = await self._sessions.revoker.revoke(call.caller, call.session_id, reason)
         return pb.RevokeSessionResponse(session=encode.session(session) if session else None)
 
     async def RevokeUserSessions(self, call: Call) -> Message:
         what, request_id = decode.user_revocation(call.request)
+        _note_if_by_admin(call, what.reason, user_id=what.user_id)
         ids = await self._sessions.revoker.revoke_user(call.caller, what, request_id)
+        if call.act:
+            call.act["ended_sessions"] = len(ids)
         return pb.RevokeUserSessionsResponse(session_ids=ids)
+
+    async def AdoptSession(self, call: Call) -> Message:
+        what, request_id = decode.adoption(call.request)
+        adopted = await self._sessions.adopter.adopt(call.caller, what, request_id)
+        call.session_id = adopted.session.id
+        return pb.AdoptSessionResponse(
+            session=encode.session(adopted.session), tokens=encode.tokens(adopted.tokens)
+        )
 
     async def GetSigningKeys(self, _: Call) -> Message:
         now_ms = time.time_ns() // 1_000_000
@@ -113,3 +126,9 @@ class SessionServicer:
             read_time=encode.timestamp(now_ms),
             expire_time=encode.timestamp(now_ms + int(self._keys_cached.total_seconds() * 1000)),
         )
+
+
+def _note_if_by_admin(call: Call, reason: EndReason, **target: str) -> None:
+    """Tell the audit log of what an operator ends."""
+    if reason is EndReason.REVOKED_BY_ADMIN:
+        call.act.update(end_reason=reason.name, **target)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from sessiond.domain.errors import DirectoryRefusedError
+from sessiond.domain.jobs import Progress
 from sessiond.domain.session import EndReason
 from sessiond.store.maintenance import Maintenance
 from sessiond.store.replies import Request
@@ -20,8 +21,6 @@ MOST_ASKED: Final = 500
 
 FilterMissing: TypeAlias = Callable[[Sequence[str]], Awaitable[Collection[str]]]
 """Which of some users no longer exist, by whoever knows; it fails if it cannot tell."""
-Progress: TypeAlias = Callable[[int, int], Awaitable[None]]
-"""Is told how many users are done with, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)

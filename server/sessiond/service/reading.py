@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sessiond.domain.errors import FieldViolation, InvalidFieldError, SessionNotFoundError
+from sessiond.domain.errors import SessionNotFoundError
 from sessiond.domain.ids import partition_of_session
 from sessiond.domain.session import Session, State
+from sessiond.service import page_tokens
 from sessiond.store.replies import ALL_STATES, PageAnchor
 from sessiond.store.scripts import Store
 
@@ -49,10 +47,12 @@ class Reader:
             InvalidFieldError: the page token is not of this list.
         """
         wanted = tuple(sorted(set(states))) or ALL_STATES
-        scope = _scope(user_id, wanted)
-        after = _anchor(page_token, scope) if page_token else None
+        scope = page_tokens.scope(user_id, *wanted)
+        after = page_tokens.read(page_token, scope, anchor)
         page = await self._store.list(user_id, page_size, wanted, after)
-        return SessionPage(page.sessions, _page_token(page.next, scope) if page.next else "")
+        last = page.next
+        token = page_tokens.write(scope, last.section, last.score, last.session_id) if last else ""
+        return SessionPage(page.sessions, token)
 
     async def update(
         self,
@@ -70,28 +70,16 @@ class Reader:
         return found.session
 
 
-def _scope(user_id: str, states: Sequence[State]) -> str:
-    """What a page token is good for: one user and one filter."""
-    text = json.dumps([user_id, *states])
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def anchor(section: object, score: object, session_id: object) -> PageAnchor:
+    """The place in a user's sessions that a token names.
 
-
-def _page_token(anchor: PageAnchor, scope: str) -> str:
-    parts = [scope, anchor.section, anchor.score, anchor.session_id]
-    return urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode()
-
-
-def _anchor(page_token: str, scope: str) -> PageAnchor:
-    try:
-        token_scope, section, score, session_id = json.loads(urlsafe_b64decode(page_token))
-        good = token_scope == scope and section in ("live", "ended")
-        good = good and type(score) is int and 0 <= score < 2**53 and type(session_id) is str
-        if good:
-            partition_of_session(session_id)
-    except (ValueError, TypeError, RecursionError):
-        good = False
-    if not good:
-        raise InvalidFieldError(
-            [FieldViolation("page_token", "is not a next_page_token of this list")]
-        )
-    return PageAnchor(section, score, session_id)
+    Raises:
+        ValueError: it can be none.
+    """
+    made = PageAnchor(
+        page_tokens.text(section), page_tokens.number(score), page_tokens.text(session_id)
+    )
+    partition_of_session(made.session_id)
+    if made.section not in ("live", "ended"):
+        raise ValueError("no such section")
+    return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sessiond.service.adoption import Adopter
 from sessiond.service.lifecycle import Lifecycle
 from sessiond.service.policy import Policies
 from sessiond.service.reading import Reader
@@ -19,6 +20,7 @@ class Sessions:
 
     policies: Policies
     lifecycle: Lifecycle
+    adopter: Adopter
     validator: Validator
     reader: Reader
     revoker: Revoker

@@ -26,6 +26,7 @@ local function session_key(id) return base .. 's:' .. id end
 local function live_key(profile, user) return base .. 'u:' .. profile .. ':' .. user end
 local function history_key(user) return base .. 'h:' .. user end
 local function request_key(digest) return base .. 'i:' .. digest end
+local function job_key(name) return base .. 'job:' .. name end
 """
 
 
@@ -89,6 +90,10 @@ class Keyspace:
     def meta(self) -> str:
         """What the servers agreed on, in the first partition: missing if the store was emptied."""
         return f"{self.bases[0]}meta"
+
+    def job(self, name: str) -> str:
+        """What the fleet knows of a job, in the first partition."""
+        return f"{self.bases[0]}job:{name}"
 
     def probe(self) -> str:
         """A short-lived key by which start-up learns how the engine encodes a session."""

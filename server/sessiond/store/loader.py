@@ -12,40 +12,58 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-from sessiond.domain.session import EXPIRED_REMEMBERED_MS, MOST_LOST_GENERATIONS, EndReason
+from sessiond.domain.jobs import JobOutcome
+from sessiond.domain.session import (
+    EXPIRED_REMEMBERED_MS,
+    MOST_LOST_GENERATIONS,
+    RECENT_MOST,
+    EndReason,
+)
 from sessiond.store.keyspace import LUA_KEYS
 
 SCRIPT_NAMES: Final = (
+    "adopt",
     "audit_indexes",
     "audit_sessions",
     "audit_ttls",
     "create",
     "dangling",
     "delete_user",
+    "export",
     "extend",
     "get",
     "holders",
+    "import",
+    "job_claim",
+    "job_finish",
+    "job_renew",
     "list",
     "prune_user",
     "purge",
+    "rank",
+    "recent",
     "recount",
     "refresh",
     "register",
     "revoke",
     "revoke_user",
+    "stats",
+    "survey",
     "sweep",
     "update",
     "validate",
-    "walk",
 )
 
 _RULES: Final = {
     **{reason.name: reason.value for reason in EndReason},
+    "SUCCEEDED": JobOutcome.SUCCEEDED.value,
+    "FAILED": JobOutcome.FAILED.value,
     "MOST_LOST": MOST_LOST_GENERATIONS,
+    "RECENT_MOST": RECENT_MOST,
     "REMEMBERED_MS": EXPIRED_REMEMBERED_MS,
 }
 LUA_RULES: Final = f"local {', '.join(_RULES)} = {', '.join(map(str, _RULES.values()))}"
-"""What the domain says, for the scripts: end reasons and numbers."""
+"""What the domain says, for the scripts: end reasons, outcomes of jobs, and numbers."""
 
 
 @dataclass(frozen=True, slots=True)

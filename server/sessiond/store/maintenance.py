@@ -56,8 +56,7 @@ class Maintenance:
 
     async def now_ms(self) -> int:
         """The engine's clock."""
-        seconds, micros = await self._scripts.command("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
+        return await self._scripts.now_ms()
 
     async def purge(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sessiond.domain.profile import Profile
 from sessiond.domain.session import Authentication, Client, Outcome, Session, State
+from sessiond.domain.transfer import Fate
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,31 @@ class Created:
     session: Session
     evicted: tuple[Session, ...]
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A session of another system, as import needs it."""
+
+    id: str
+    user_id: str
+    profile: Profile
+    create_us: int
+    expire_ms: int
+    mac_key_id: int
+    client: Client
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of a newcomer, and the ids of those that made room for it.
+
+    One that is INVALID says that it was created in the future.
+    """
+
+    fate: Fate
+    made_room: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from redis.exceptions import NoPermissionError, NoScriptError
@@ -33,12 +34,8 @@ class ScriptRunner:
         An idempotent one is sent up to three times while the connection breaks under it. Another
         one that failed may have run. Raises like `Link.send`.
         """
-        for delay in _RETRY_DELAYS_S if idempotent else ():
-            try:
-                return await self._run(script, base, arguments)
-            except ConnectionLostError:
-                await asyncio.sleep(delay)
-        return await self._run(script, base, arguments)
+        send = partial(self._run, script, base, arguments)
+        return await (_repeated(send) if idempotent else send())
 
     async def run_many(
         self, script: Script, calls: Sequence[tuple[str, Sequence[Argument]]]
@@ -64,6 +61,10 @@ class ScriptRunner:
         """Run one plain command; raises like `Link.send`."""
         return await self._link.send(*command)
 
+    async def read(self, *command: Argument) -> Any:
+        """Run one plain command that only reads, sent again like an idempotent script."""
+        return await _repeated(partial(self._link.send, *command))
+
     async def close(self) -> None:
         """Wait for what was sent, then disconnect."""
         await self._link.close()
@@ -88,3 +89,12 @@ class ScriptRunner:
             self._loading[script.sha] = loading
             loading.add_done_callback(lambda _: self._loading.pop(script.sha, None))
         await asyncio.shield(loading)
+
+
+async def _repeated(send: Callable[[], Awaitable[Any]]) -> Any:
+    for delay in _RETRY_DELAYS_S:
+        try:
+            return await send()
+        except ConnectionLostError:
+            await asyncio.sleep(delay)
+    return await send()

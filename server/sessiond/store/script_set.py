@@ -66,6 +66,15 @@ class ScriptSet:
         """Run one plain command."""
         return await self._runner.command(*command)
 
+    async def read(self, *command: Argument) -> Any:
+        """Run one plain command that only reads."""
+        return await self._runner.read(*command)
+
+    async def now_ms(self) -> int:
+        """The engine's clock: milliseconds since the Unix epoch."""
+        seconds, microseconds = await self.command("TIME")
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
     async def load_all(self) -> None:
         """Give the engine every script."""
         sources = (script.source for script in self._scripts.values())

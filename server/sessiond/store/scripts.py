@@ -9,12 +9,9 @@ from sessiond.domain.errors import (
     EtagMismatchError,
     FieldViolation,
     InvalidFieldError,
-    ReplaySupersededError,
-    RequestIdReusedError,
     SessionLimitReachedError,
     SessionUserMismatchError,
     StartupError,
-    StoreUnavailableError,
 )
 from sessiond.domain.ids import PARTITIONS
 from sessiond.domain.limits import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES
@@ -80,10 +77,7 @@ class Store:
                     replayed=status == b"REPLAYED",
                 )
             case b"REPLAY_SUPERSEDED":
-                raise ReplaySupersededError(
-                    "the request was done before and its session has since moved on",
-                    session_id=rest[0].decode(),
-                )
+                raise refusals.replay_superseded(rest[0].decode())
             case b"LIMIT":
                 raise SessionLimitReachedError(
                     "the user holds as many sessions as the profile allows",
@@ -91,7 +85,7 @@ class Store:
                     cap=str(profile.cap),
                 )
             case b"UNREGISTERED":
-                raise StoreUnavailableError("the store is not the one that this server registered")
+                raise refusals.unregistered()
         raise _refusal(status, new.replaces_session_id)
 
     async def refresh(
@@ -120,7 +114,9 @@ class Store:
             ),
             idempotent=bool(request),
         )  # fmt: skip
-        session, now = _usable(status, session_id, rest, "ROTATED CURRENT REPLAYED RECOVERED")
+        session, now = refusals.usable(
+            status, session_id, rest, "ROTATED CURRENT REPLAYED RECOVERED"
+        )
         return Refreshed(now, session, rest[2], Outcome[status.decode()])
 
     async def extend(self, session_id: str, client: Client) -> Extended:
@@ -136,7 +132,7 @@ class Store:
             (session_id, cut, *details),
             idempotent=True,
         )
-        session, now = _usable(status, session_id, rest, "EXTENDED")
+        session, now = refusals.usable(status, session_id, rest, "EXTENDED")
         return Extended(now, session, rest[2])
 
     async def validate(self, session_id: str, activity_ms: int) -> Found | None:
@@ -221,7 +217,7 @@ class Store:
             limit = f"at most {MAX_ATTRIBUTES} entries and {MAX_ATTRIBUTE_BYTES} bytes"
             made = f"would have {rest[1]} entries and {rest[0]} bytes"
             raise InvalidFieldError([FieldViolation("attributes", f"{limit}; {made}")])
-        session, now = _usable(status, session_id, rest, "UPDATED")
+        session, now = refusals.usable(status, session_id, rest, "UPDATED")
         return Found(now, session)
 
     async def revoke(self, session_id: str, reason: EndReason, caller: str) -> Revoked | None:
@@ -324,20 +320,9 @@ def _found(reply: list[Any], session_id: str) -> Found | None:
     return Found(now, decode_session(session_id, flat, now))
 
 
-def _usable(status: bytes, session_id: str, rest: list[Any], good: str) -> tuple[Session, int]:
-    if status == b"NOT_FOUND":
-        raise refusals.not_found(session_id)
-    now, flat = rest[0], rest[1]
-    session = decode_session(session_id, flat, now)
-    name = status.decode()
-    if name not in good.split():
-        raise refusals.refused(name, session)
-    return session, now
-
-
 def _refusal(status: bytes, other_session_id: str) -> Exception:
     if status == b"REQUEST_ID_REUSED":
-        return RequestIdReusedError("the request id was used before, for another request")
+        return refusals.request_id_reused()
     if status == b"USER_MISMATCH":
         return SessionUserMismatchError(
             "the session belongs to another user", session_id=other_session_id

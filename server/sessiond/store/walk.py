@@ -77,7 +77,7 @@ class UserWalk:
     async def total(self) -> int:
         """How many users there are."""
         keys = self._scripts.keys
-        sizes = (self._scripts.command("ZCARD", keys.users(p)) for p in range(PARTITIONS))
+        sizes = (self._scripts.read("ZCARD", keys.users(p)) for p in range(PARTITIONS))
         return sum(await asyncio.gather(*sizes))
 
     async def pages(self, start: Place = START) -> AsyncIterator[UserPage]:
@@ -102,11 +102,9 @@ class UserWalk:
 
     async def _page(self, place: Place, named: set[str]) -> UserPage:
         """The page at a place, without those already named: the engine names some twice."""
-        base = self._scripts.keys.bases[place.partition]
-        cursor, found = await self._scripts.run(
-            "walk", base, (place.cursor, self._step), idempotent=True
-        )
-        users = dict.fromkeys(word.decode() for word in found).keys() - named
+        key = self._scripts.keys.users(place.partition)
+        cursor, scored = await self._scripts.read("ZSCAN", key, place.cursor, "COUNT", self._step)
+        users = {word.decode() for word in scored[::2]} - named
         named |= users
         return UserPage(place.partition, tuple(users), _after(place.partition, int(cursor)))
 

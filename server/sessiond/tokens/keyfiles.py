@@ -4,6 +4,7 @@
     DIR/service/20260101T000000Z-4e5f6071.pem     service-token keys, PKCS#8 PEM
     DIR/mac/20260101T000000Z-8293a4b5.key         refresh-token keys, hex
     DIR/pseudonym/20260101T000000Z-c6d7e8f9.key   the key behind session names in logs, hex
+    DIR/import/20260101T000000Z-0b1c2d3e.key      the key that finds imported sessions, hex
 
 Ids and times come from the names alone, so a copied or restored directory loses nothing.
 """
@@ -34,6 +35,7 @@ class Kind(StrEnum):
     SERVICE = "service"
     MAC = "mac"
     PSEUDONYM = "pseudonym"
+    IMPORT = "import"
 
     @property
     def suffix(self) -> str:
@@ -45,14 +47,20 @@ class Kind(StrEnum):
         """What a person calls a key of this kind."""
         return _LABELS[self]
 
+    @property
+    def remedy(self) -> str:
+        """The command that makes a key of this kind in place of one that was removed."""
+        return "sessiond keys init" if self is Kind.IMPORT else f"sessiond keys rotate {self}"
+
 
 TOKEN_KINDS: Final = (Kind.SIGNING, Kind.SERVICE)
-SECRET_KINDS: Final = (Kind.MAC, Kind.PSEUDONYM)
+SECRET_KINDS: Final = (Kind.MAC, Kind.PSEUDONYM, Kind.IMPORT)
 _LABELS: Final = {
     Kind.SIGNING: "access-token signing key",
     Kind.SERVICE: "service-token signing key",
     Kind.MAC: "MAC key",
     Kind.PSEUDONYM: "log pseudonym key",
+    Kind.IMPORT: "import key",
 }
 
 
@@ -98,8 +106,9 @@ def scan(directory: Path) -> tuple[KeyFile, ...]:
     """All key files of a key directory, each kind oldest first; reads no key.
 
     Raises:
-        StartupError: a directory or a kind is missing, a file's name is not a key's name, two keys
-            of a kind share a number, or something is open to group or others.
+        StartupError: a directory or a kind other than the import key is missing, there are two
+            import keys, a file's name is not a key's name, two keys of a kind share a number, or
+            something is open to group or others.
     """
     if not directory.is_dir():
         raise StartupError(f"no key directory {directory}: {_what_to_do(directory)}")
@@ -140,7 +149,12 @@ def _scan_kind(directory: Path, kind: Kind) -> list[KeyFile]:
         paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
     else:
         paths = []
-    if not paths:
+    if kind is Kind.IMPORT and len(paths) > 1:
+        raise StartupError(
+            f"{folder} holds {len(paths)} keys, and a session is found again by the one that it was"
+            " imported with: move the others away"
+        )
+    if not paths and kind is not Kind.IMPORT:
         raise StartupError(f"no {kind.label} in {folder}: {_what_to_do(directory)}")
     files = sorted((_key_file(kind, path) for path in paths), key=lambda f: (f.create_s, f.number))
     holders: dict[int, Path] = {}

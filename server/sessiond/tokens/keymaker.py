@@ -31,9 +31,7 @@ def create_keys(
         StartupError: the directory cannot be written.
     """
     return [
-        rotate(directory, kind, algorithm=algorithm, clock=clock)
-        for kind in kinds
-        if not _names(directory / kind)
+        _add(directory, kind, algorithm, clock) for kind in kinds if not _names(directory / kind)
     ]
 
 
@@ -57,8 +55,17 @@ def rotate(
         The file made. It is on disk, whole, when this returns.
 
     Raises:
-        StartupError: the directory cannot be written.
+        StartupError: the directory cannot be written, or keys of this kind never rotate.
     """
+    if kind is Kind.IMPORT:
+        raise StartupError(
+            "the import key never rotates: by another one, sessions that were imported would be"
+            " imported again and could not be adopted"
+        )
+    return _add(directory, kind, algorithm, clock)
+
+
+def _add(directory: Path, kind: Kind, algorithm: Algorithm, clock: Callable[[], float]) -> Path:
     data = new_token_key(algorithm) if kind in TOKEN_KINDS else new_secret_key()
     folder = directory / kind
     try:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -46,12 +47,16 @@ class Lifetimes:
             Kind.SERVICE: self.service_s + self.leeway_s,
             Kind.MAC: self.session_s,
             Kind.PSEUDONYM: 0,
+            Kind.IMPORT: inf,
         }[kind]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeySet:
-    """One reading of the directory. Never changes; a new reading is another object."""
+    """One reading of the directory. Never changes; a new reading is another object.
+
+    Every kind is there, but for the import key, without which nothing can be imported or adopted.
+    """
 
     tokens: Mapping[Kind, Succession[TokenKey]]
     secrets: Mapping[Kind, Succession[SecretKey]]
@@ -162,7 +167,11 @@ class KeyRing:
         _refuse_twins({**tokens, **secrets})
         keys = KeySet(
             {kind: self._succession(kind, tokens) for kind in TOKEN_KINDS},
-            {kind: self._succession(kind, secrets) for kind in SECRET_KINDS},
+            {
+                kind: self._succession(kind, secrets)
+                for kind in SECRET_KINDS
+                if kind in {file.kind for file in secrets}
+            },
         )
         self._files, self._tokens, self._secrets = files, tokens, secrets
         return keys
@@ -183,5 +192,5 @@ def _refuse_twins(keys: Mapping[KeyFile, TokenKey | SecretKey]) -> None:
         if other is not file.path:
             raise StartupError(
                 f"{other} and {file.path} hold the same key: remove one of them,"
-                f" and make another with `sessiond keys rotate {file.kind}` if one is then missing"
+                f" and make another with `{file.kind.remedy}` if one is then missing"
             )

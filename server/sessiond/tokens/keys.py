@@ -93,12 +93,12 @@ def parse_token_key(file: KeyFile, pem: bytes) -> TokenKey:
     elif private is None:
         raise StartupError(
             f"{file.path} is not a PKCS#8 private key in PEM:"
-            f" replace it, or make a new one with `sessiond keys rotate {file.kind}`"
+            f" replace it, or make a new one with `{file.kind.remedy}`"
         )
     else:
         raise StartupError(
             f"{file.path} is neither an Ed25519 nor an EC P-256 key:"
-            f" make one with `sessiond keys rotate {file.kind}`"
+            f" make one with `{file.kind.remedy}`"
         )
     _refuse_weak(file, secret)
     der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -114,7 +114,7 @@ def parse_secret_key(file: KeyFile, text: bytes) -> SecretKey:
     secret = _from_hex(text)
     if secret is None:
         raise StartupError(
-            f"{file.path} is not hex text: make a key with `sessiond keys rotate {file.kind}`"
+            f"{file.path} is not hex text: remove it, and make a key with `{file.kind.remedy}`"
         )
     _refuse_weak(file, secret)
     return SecretKey(
@@ -169,10 +169,9 @@ def _refuse_weak(file: KeyFile, secret: bytes) -> None:
     if len(secret) < SECRET_BYTES:
         raise StartupError(
             f"{file.path} is too short, {len(secret)} of at least {SECRET_BYTES} bytes:"
-            f" make a key with `sessiond keys rotate {file.kind}` and remove this one"
+            f" remove it, and make a key with `{file.kind.remedy}`"
         )
     if len(set(secret)) < _DISTINCT_BYTES:
         raise StartupError(
-            f"{file.path} is not random: make a key with `sessiond keys rotate {file.kind}`"
-            " and remove this one"
+            f"{file.path} is not random: remove it, and make a key with `{file.kind.remedy}`"
         )

@@ -70,8 +70,10 @@ def pem(key: PrivateKeyTypes, form: PrivateFormat = PrivateFormat.PKCS8) -> byte
         (b"00" * 9_000, "too large"),
     ],
 )
-@pytest.mark.parametrize("kind", [Kind.MAC, Kind.PSEUDONYM])
+@pytest.mark.parametrize("kind", [Kind.MAC, Kind.PSEUDONYM, Kind.IMPORT])
 def test_a_weak_secret_is_refused(directory: Path, kind: Kind, secret: bytes, why: str) -> None:
+    (made,) = (directory / kind).iterdir()
+    made.unlink()
     path = put(directory, kind, secret)
     assert why in refusal(directory)
     assert str(path) in refusal(directory)
@@ -146,6 +148,24 @@ def test_a_missing_kind_says_how_to_make_it(directory: Path, kind: Kind, words: 
     assert refusal(directory) == told
     (directory / kind).rmdir()
     assert refusal(directory) == told
+
+
+def test_two_import_keys_are_refused(directory: Path) -> None:
+    """A session is found again only by the key that it was imported with."""
+    put(directory, Kind.IMPORT, bytes(range(32)).hex().encode())
+    assert "holds 2 keys" in refusal(directory)
+    assert "move the others away" in refusal(directory)
+
+
+def test_the_import_key_never_rotates(directory: Path) -> None:
+    """Whether there is one or not: `keys init` makes it."""
+    (path,) = (directory / Kind.IMPORT).iterdir()
+    for _ in range(2):
+        with pytest.raises(StartupError, match="never rotates"):
+            rotate(directory, Kind.IMPORT)
+        path.unlink(missing_ok=True)
+    assert create_keys(directory)
+    KeyRing.load(directory, LIFETIMES)
 
 
 def test_a_missing_directory_says_how_to_make_it(tmp_path: Path) -> None:
@@ -237,7 +257,7 @@ def test_no_key_shows_in_a_repr(tmp_path: Path) -> None:
 def test_no_key_shows_in_a_refusal_or_what_led_to_it(
     directory: Path, kind: Kind, spoil: bytes
 ) -> None:
-    path = rotate(directory, kind)
+    (path,) = (directory / kind).iterdir()
     secrets = [line for line in path.read_text().splitlines() if "---" not in line]
     path.write_bytes(path.read_bytes().replace(secrets[0].encode(), secrets[0].encode() + spoil))
     with pytest.raises(StartupError) as caught:

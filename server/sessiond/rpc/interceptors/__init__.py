@@ -1,1 +1,1 @@
-"""What every call goes through, outermost first: log, errors, overload, deadline, credentials."""
+"""What every call goes through, outermost first; the composition root lists it."""

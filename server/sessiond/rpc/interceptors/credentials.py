@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from google.protobuf.message import Message
-
 from sessiond.domain.errors import CredentialsMissingError, RoleRequiredError
-from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.call import Call, Handler, Method, Reply
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.service import ServiceTokens
 
@@ -24,7 +22,7 @@ class Credentials:
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """Refuse callers that are unknown or lack the method's role."""
 
-        async def authenticated(call: Call) -> Message:
+        async def authenticated(call: Call) -> Reply:
             scheme, _, token = call.metadata.get("authorization", "").partition(" ")
             if scheme.lower() != _SCHEME or not token:
                 raise CredentialsMissingError("the call carries no bearer token")

@@ -1,27 +1,29 @@
-"""Ends a call at its deadline, or at the server's own bound if that is earlier."""
+"""Ends a call at its deadline, or at the server's own bound if that is earlier.
+
+A stream takes as long as its work: only its caller bounds it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 
-from google.protobuf.message import Message
-
 from sessiond.domain.errors import DeadlineExceededError
-from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.call import Call, Handler, Method, Reply
 
 
 class Deadline:
-    """Gives every call a bound in seconds."""
+    """Gives every call but streams a bound in seconds."""
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s
 
-    def wrap(self, _: Method, handler: Handler) -> Handler:
+    def wrap(self, method: Method, handler: Handler) -> Handler:
         """Cancel the handler when the call's time runs out."""
+        longest_s = None if method.streams else self._longest_s
 
-        async def timed(call: Call) -> Message:
-            remaining = call.context.time_remaining()
-            limit = self._longest_s if remaining is None else min(remaining, self._longest_s)
+        async def timed(call: Call) -> Reply:
+            both = (longest_s, call.context.time_remaining())
+            limit = min((bound for bound in both if bound is not None), default=None)
             try:
                 async with asyncio.timeout(limit):
                     return await handler(call)

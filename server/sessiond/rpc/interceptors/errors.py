@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
-
+import grpc
 import structlog
-from google.protobuf.message import Message
 
 from sessiond.domain.errors import InternalError, SessionStoreError
-from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.call import Call, Handler, Method, Reply
 from sessiond.rpc.errors import DETAILS_KEY, REQUEST_ID_KEY, Refusal, to_refusal
+from sessiond.service import faults
 
 
 class RefusedError(Exception):
@@ -29,7 +28,7 @@ class RefusedError(Exception):
 
 
 class ErrorBoundary:
-    """Maps errors."""
+    """Maps errors, and notes in the call how it ended."""
 
     def __init__(self) -> None:
         self._log = structlog.get_logger("sessiond.rpc")
@@ -37,26 +36,29 @@ class ErrorBoundary:
     def wrap(self, _: Method, handler: Handler) -> Handler:
         """Raise RefusedError for every error."""
 
-        async def bounded(call: Call) -> Message:
+        async def bounded(call: Call) -> Reply:
             try:
-                return await handler(call)
+                reply = await handler(call)
             except SessionStoreError as error:
                 call.session_id = call.session_id or error.metadata.get("session_id", "")
                 refusal = to_refusal(error, by_refresh_token=call.by_refresh_token)
             except Exception as error:  # noqa: BLE001  the last line: nothing passes it unmapped
                 self._log_fault(call, error)
                 refusal = to_refusal(InternalError("internal error"))
+            else:
+                call.code = grpc.StatusCode.OK.name
+                return reply
+            call.code, call.reason = refusal.code.name, refusal.reason.value
             raise RefusedError(refusal) from None
 
         return bounded
 
     def _log_fault(self, call: Call, error: Exception) -> None:
         # The places and the type, not the message: that may hold what the request held.
-        frames = traceback.extract_tb(error.__traceback__)
         self._log.error(
             "fault",
             method=call.method.name,
             request_id=call.request_id,
             error=type(error).__name__,
-            frames=[f"{f.filename.rpartition('/')[2]}:{f.lineno} {f.name}" for f in frames],
+            frames=faults.frames(error),
         )

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from google.protobuf.message import Message
-
 from sessiond.domain.errors import OverloadedError
-from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.call import Call, Handler, Method, Reply
 
 
 class OverloadGuard:
-    """Counts the calls of one server."""
+    """Counts the calls of one server, or its streams alone."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, streams_only: bool = False) -> None:
         self._most = most
+        self._streams_only = streams_only
         self._in_flight = 0
 
-    def wrap(self, _: Method, handler: Handler) -> Handler:
+    def wrap(self, method: Method, handler: Handler) -> Handler:
         """Refuse calls over the bound."""
+        if self._streams_only and not method.streams:
+            return handler
 
-        async def guarded(call: Call) -> Message:
+        async def guarded(call: Call) -> Reply:
             if self._in_flight >= self._most:
                 raise OverloadedError("the server has as many calls in flight as it takes")
             self._in_flight += 1

@@ -1,15 +1,14 @@
-"""One line for each call: who, what, how it went. Never a token, never a session id in clear."""
+"""One line for each call: who, what, how it went."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Final
 
 import structlog
-from google.protobuf.message import Message
 
-from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.call import Call, Handler, Method, Reply
+from sessiond.rpc.interceptors.described import Pseudonym, described
 from sessiond.rpc.interceptors.errors import RefusedError
 
 # A stolen token, or acknowledged writes that a failover lost.
@@ -17,43 +16,28 @@ _ALARMING: Final = {"REFRESH_TOKEN_REUSED", "REFRESH_TOKEN_AHEAD", "RECOVERED"}
 
 
 class RequestLog:
-    """Logs calls. Session ids are logged as a keyed hash: enough to follow one, not to use it."""
+    """Logs calls."""
 
-    def __init__(self, pseudonym: Callable[[str], str]) -> None:
+    def __init__(self, pseudonym: Pseudonym) -> None:
         self._pseudonym = pseudonym
         self._log = structlog.get_logger("sessiond.rpc").bind()  # once, not at every call
 
-    def wrap(self, method: Method, handler: Handler) -> Handler:
+    def wrap(self, _: Method, handler: Handler) -> Handler:
         """Log each call once it is over."""
-        name = method.name.rpartition("/")[2]
 
-        async def logged(call: Call) -> Message:
+        async def logged(call: Call) -> Reply:
             started = time.perf_counter()
-            code, reason = "CANCELLED", ""
             try:
-                reply = await handler(call)
-                code = "OK"
+                return await handler(call)
             except RefusedError as error:
-                code, reason = error.refusal.code.name, error.refusal.reason.value
                 await error.send(call)
                 raise
-            else:
-                return reply
             finally:
-                fields = {
-                    "method": name,
-                    "caller": call.caller.name,
-                    "code": code,
-                    "ms": round((time.perf_counter() - started) * 1000, 2),
-                    "request_id": call.request_id,
-                }
-                if reason:
-                    fields["reason"] = reason
+                fields = described(call, self._pseudonym)
+                fields["ms"] = round((time.perf_counter() - started) * 1000, 2)
                 if call.outcome:
                     fields["outcome"] = call.outcome
-                if call.session_id:
-                    fields["session"] = self._pseudonym(call.session_id)
-                alarming = reason in _ALARMING or call.outcome in _ALARMING
+                alarming = call.reason in _ALARMING or call.outcome in _ALARMING
                 (self._log.warning if alarming else self._log.info)("call", **fields)
 
         return logged

@@ -5,7 +5,7 @@
 --   ARGV[5] most events kept                     ARGV[6] caller, or '' for a rule
 local RETENTION, LEEWAY = tonumber(ARGV[1]), tonumber(ARGV[3])
 local LOG_WINDOW, LOG_MOST, BY = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local HISTORY_MOST, RECENT_MOST = 100, 100
+local HISTORY_MOST = 100
 
 local changes = {}
 local function count(field, by) changes[field] = (changes[field] or 0) + by end

@@ -1,0 +1,109 @@
+"""The gRPC side of a server: its services behind their interceptors, health and reflection."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+from grpc_reflection.v1alpha import reflection
+
+from sessiond.domain.errors import StartupError
+from sessiond.ops.audit_file import AuditFile
+from sessiond.rpc.health import Health
+from sessiond.rpc.interceptors.audit_trail import AuditTrail, Keep
+from sessiond.rpc.interceptors.credentials import Credentials
+from sessiond.rpc.interceptors.deadline import Deadline
+from sessiond.rpc.interceptors.errors import ErrorBoundary
+from sessiond.rpc.interceptors.overload import OverloadGuard
+from sessiond.rpc.interceptors.request_log import RequestLog
+from sessiond.rpc.interceptors.streams import OpenStreams
+from sessiond.rpc.methods import ROLES, SERVICES
+from sessiond.rpc.server import Transport, add_service, listening_server, stop
+from sessiond.settings import Settings
+from sessiond.tokens.callers import Callers
+from sessiond.tokens.keyring import KeyRing
+from sessiond.tokens.service import ServiceTokens
+from sessionstore.v1 import admin_service_pb2, session_service_pb2
+
+_HEALTH_SERVICE: Final = "grpc.health.v1.Health"
+_MOST_LONG_WORKS: Final = 4
+"""Streams of AdminService at a time: each takes up to half of an engine's time."""
+
+
+class Front:
+    """Listens from the first, and answers once it is started."""
+
+    def __init__(self, settings: Settings, ring: KeyRing, callers: Callers) -> None:
+        """Take the address.
+
+        Raises:
+            StartupError: the address, the certificate or the audit log cannot be used.
+        """
+        self._settings = settings
+        self._streams = OpenStreams()
+        self._chain = (
+            RequestLog(ring.pseudonym),
+            AuditTrail(ring.pseudonym, _audit_file(settings)),
+            ErrorBoundary(),
+            OverloadGuard(settings.max_in_flight),
+            Deadline(settings.max_call_time.total_seconds()),
+            self._streams,
+            Credentials(ServiceTokens(ring, leeway_s=ring.lifetimes.leeway_s), callers),
+        )
+        self._server, port = listening_server(_transport(settings))
+        self.address: Final = f"{settings.listen.rpartition(':')[0]}:{port}"
+        self.health: Final = Health(self._server)
+
+    def add_services(self, sessions: object, operators: object) -> None:
+        """Serve SessionService and AdminService with these servicers."""
+        of_sessions = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
+        of_operators = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
+        long_works = OverloadGuard(_MOST_LONG_WORKS, streams_only=True)
+        add_service(self._server, of_sessions, sessions, ROLES, self._chain)
+        add_service(self._server, of_operators, operators, ROLES, (*self._chain, long_works))
+
+    async def start(self) -> None:
+        """Answer; not healthy yet."""
+        settings = self._settings
+        await self.health.set(serving=False)
+        if settings.reflection if settings.reflection is not None else settings.dev:
+            names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Tell of it, drain, and answer no more."""
+        await self.health.stop()
+        await stop(self._server, self._streams, self._settings.drain_time.total_seconds())
+
+
+def _audit_file(settings: Settings) -> Keep | None:
+    path = settings.audit_log_file
+    return AuditFile(path).append if path else None
+
+
+def _transport(settings: Settings) -> Transport:
+    certificate = None
+    if settings.tls_cert_file and settings.tls_key_file:
+        certificate = (_read(settings.tls_cert_file), _read(settings.tls_key_file))
+        _check_pair(settings.tls_cert_file, settings.tls_key_file)
+    return Transport(settings.listen, certificate, settings.max_request_bytes)
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Load the pair as gRPC will, which tells on standard error what is wrong, and not us."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: "")
+    except ssl.SSLError:
+        raise StartupError(
+            f"{certificate} and {key} are not a certificate chain and its key: both in PEM, the"
+            " key without a password"
+        ) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StartupError(f"cannot read {path}: {error.strerror}") from None
