@@ -117,7 +117,7 @@ def test_both_sides_can_be_counted(migration: Migration) -> None:
 def test_other_files_are_read_as_the_page_says(migration: Migration) -> None:
     """JSON Lines on standard input, with other names and times in seconds."""
     printed = migration.follow("Other files")
-    assert "1 rows would come to" in printed
+    assert "1 row would come to" in printed
     assert "IMPORTED" in printed
 
 

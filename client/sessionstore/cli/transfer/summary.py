@@ -8,6 +8,7 @@ from typing import Final
 from rich.table import Table
 
 from sessionstore.admin_types import ImportOutcome
+from sessionstore.cli.tables import counted, table
 from sessionstore.cli.transfer.tally import OUTCOMES, UNREADABLE, Tally
 
 _MEANINGS: Final[dict[str, str]] = {
@@ -52,11 +53,10 @@ class Summary:
     def table(self) -> Table:
         """For people."""
         title = "would come to" if self.validate_only else "came to"
-        table = Table("outcome", "rows", "meaning", title=f"{self.rows:,} rows {title}")
-        table.columns[1].justify = "right"
+        made = table("OUTCOME", "ROWS", "MEANING", whole=("OUTCOME",), right=("ROWS",))
+        made.title, made.title_justify = f"{counted(self.rows, 'row')} {title}", "left"
         for outcome in OUTCOMES:
             count = self.outcomes[str(outcome).lower()]
-            table.add_row(str(outcome), f"{count:,}", _MEANINGS.get(outcome, ""))
-        table.add_section()
-        table.add_row("made room", f"{self.made_room:,}", "live sessions that ended for others")
-        return table
+            made.add_row(str(outcome), f"{count:,}", _MEANINGS.get(outcome, ""))
+        made.add_row("made room", f"{self.made_room:,}", "live sessions that ended for others")
+        return made
