@@ -16,12 +16,14 @@ import cpu
 import latency
 import memory
 import scale
+import transfer
 
 PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "memory": memory.main,
     "cpu": cpu.main,
     "scale": scale.main,
     "latency": latency.main,
+    "transfer": transfer.main,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import stat
 from datetime import UTC, datetime, timedelta
 
@@ -18,9 +19,8 @@ def test_a_rehearsal_says_what_would_come_in_and_changes_nothing(migration: Migr
     """Its table counts every row, its report has every line that would be skipped, and no id."""
     migration.follow("1. Prepare the table")
     printed = migration.follow(REHEARSAL)
-    assert f"{SESSIONS} rows would come to" in printed
-    assert f" {LIVE} " in printed
-    assert f" {REVOKED} " in printed
+    assert f"{SESSIONS} rows, of which {LIVE} would come in" in printed
+    assert re.search(rf"^REVOKED +{REVOKED} ", printed, re.MULTILINE)
 
     report = (migration.directory / "skipped.jsonl").read_text()
     skipped = [json.loads(line) for line in report.splitlines()]
@@ -117,8 +117,7 @@ def test_both_sides_can_be_counted(migration: Migration) -> None:
 def test_other_files_are_read_as_the_page_says(migration: Migration) -> None:
     """JSON Lines on standard input, with other names and times in seconds."""
     printed = migration.follow("Other files")
-    assert "1 row would come to" in printed
-    assert "IMPORTED" in printed
+    assert "1 rows, of which 1 would come in" in printed
 
 
 def _in_milliseconds(time: datetime) -> datetime:

@@ -33,8 +33,9 @@ def file_of(migration: Migration) -> list[str]:
 
 
 @contextmanager
-def importing(migration: Migration) -> Iterator[subprocess.Popen[str]]:
-    """A sessionctl that reads its standard input; killed if it still runs."""
+def half_way(migration: Migration) -> Iterator[subprocess.Popen[str]]:
+    """A sessionctl in the middle of rows.csv: it waits for the half that it is never given."""
+    lines = file_of(migration)
     process = subprocess.Popen(
         ["bash", "-c", "exec sessionctl import - -o json"],
         cwd=migration.directory,
@@ -45,6 +46,10 @@ def importing(migration: Migration) -> Iterator[subprocess.Popen[str]]:
         text=True,
     )
     try:
+        assert process.stdin
+        process.stdin.write("".join(lines[: ROWS // 2]))
+        process.stdin.flush()
+        wait_until(lambda: migration.admin.stats().totals.imported >= ROWS // 4)
         yield process
     finally:
         process.kill()
@@ -60,13 +65,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
 
 def test_an_import_goes_on_where_ctrl_c_stopped_it(migration: Migration) -> None:
     """It tells the line, from which the rest comes in, and no session twice."""
-    lines = file_of(migration)
-    with importing(migration) as process:
-        assert process.stdin
-        # It cannot come to the end of what it is never given.
-        process.stdin.write("".join(lines[: ROWS // 2]))
-        process.stdin.flush()
-        wait_until(lambda: migration.admin.stats().totals.imported >= ROWS // 4)
+    with half_way(migration) as process:
         process.send_signal(signal.SIGINT)
         assert process.wait(_WITHIN_S) == 130
         assert process.stdout
@@ -86,12 +85,7 @@ def test_an_import_goes_on_where_ctrl_c_stopped_it(migration: Migration) -> None
 
 def test_an_import_may_begin_again(migration: Migration) -> None:
     """From the beginning is as right as from the line that was told."""
-    lines = file_of(migration)
-    with importing(migration) as process:
-        assert process.stdin
-        process.stdin.write("".join(lines[: ROWS // 2]))
-        process.stdin.flush()
-        wait_until(lambda: migration.admin.stats().totals.imported >= ROWS // 4)
+    with half_way(migration) as process:
         process.kill()
     second = migration.summary("rows.csv")
     assert second["outcomes"]["imported"] + second["outcomes"]["exists"] == ROWS

@@ -43,12 +43,14 @@ def export(
     rows = Rows(form, ALL if all_columns else TABLE)
     try:
         target = open_target(file, resumed=bool(resume))
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}", ExitCode.USAGE) from error
+    try:
         if not resume:
             target.write(rows.header())
-        work = Export(cli, rows, target, resume)
-        work.run(user, states or ())
+        Export(cli, rows, target, resume).run(user, states or ())
     except OSError as error:
-        raise Failure(f"{error.filename or file}: {error.strerror}", ExitCode.USAGE) from error
+        raise Failure(f"{file} cannot be written: {error.strerror}") from error
 
 
 class Export:

@@ -94,7 +94,7 @@ def _run(cli: Cli, work: Import, source: Source, tally: Tally, *, dry_run: bool)
     def summarize(next_line: int | None) -> None:
         seconds = time.monotonic() - started
         summary = Summary.of(tally, validate_only=dry_run, next_line=next_line, seconds=seconds)
-        cli.output.show(summary, summary.table())
+        cli.output.show(summary, summary.table(), f"\n{summary.sentence()}")
 
     try:
         _send(cli, work, source, tally, dry_run=dry_run)
