@@ -101,8 +101,6 @@ def _run(cli: Cli, work: Import, source: Source, tally: Tally, *, dry_run: bool)
     except (SessionStoreError, OSError, KeyboardInterrupt) as error:
         summarize(work.next_line)
         cli.output.note(f"stopped: go on with --from-line {work.next_line}, or from the beginning")
-        if isinstance(error, KeyboardInterrupt):
-            raise Failure("interrupted", ExitCode.INTERRUPTED) from None
         if isinstance(error, OSError):
             raise Failure(f"the file or the report: {error.strerror}") from error
         raise
