@@ -91,10 +91,14 @@ class Sessionctl:
         command = [str(Path(sys.executable).parent / "sessionctl"), *arguments]
         with Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
             os.close(slave)
-            if interrupt_when:
-                eventually(interrupt_when)
-                process.send_signal(signal.SIGINT)
-            shown = _everything(master)
+            try:
+                if interrupt_when:
+                    eventually(interrupt_when)
+                    process.send_signal(signal.SIGINT)
+                shown = _everything(master)
+            except BaseException:
+                process.kill()
+                raise
         os.close(master)
         return f"{shown}exit {process.returncode}"
 
