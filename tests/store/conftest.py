@@ -19,6 +19,7 @@ from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store, scripts_of
 from tests.store.kit import PROFILES
 from tests.store.lists import statistician_of
+from tests.store.newcomers import OldSystem, old_system
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +73,12 @@ def statistician(scripts: ScriptSet) -> Statistician:
 def transfer(scripts: ScriptSet) -> TransferStore:
     """What moves sessions in and out of the store."""
     return TransferStore(scripts)
+
+
+@pytest.fixture
+async def old(inside: Inside) -> OldSystem:
+    """Another system, whose sessions come in."""
+    return await old_system(inside)
 
 
 @pytest.fixture
