@@ -15,6 +15,7 @@ from typing import Any, Final
 import cpu
 import latency
 import memory
+import operators
 import scale
 
 PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
@@ -22,6 +23,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "cpu": cpu.main,
     "scale": scale.main,
     "latency": latency.main,
+    "operators": operators.main,
 }
 
 

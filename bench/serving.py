@@ -49,6 +49,23 @@ class Server:
         utime, stime = text.rpartition(")")[2].split()[11:13]
         return (int(utime) + int(stime)) / _TICKS_PER_S
 
+    def memory(self) -> int:
+        """Its resident memory, in bytes."""
+        return self._memory("VmRSS")
+
+    def peak_memory(self) -> int:
+        """The most that its resident memory ever was, or was since it was told to forget."""
+        return self._memory("VmHWM")
+
+    def forget_peak_memory(self) -> None:
+        """Make the peak what the resident memory is."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def _memory(self, figure: str) -> int:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        _, _, rest = status.partition(f"{figure}:")
+        return int(rest.split()[0]) * 1024
+
 
 def shared_settings(directory: Path) -> Settings:
     """What all contenders on a directory have in common; makes keys and a caller's token in it."""
@@ -59,10 +76,13 @@ def shared_settings(directory: Path) -> Settings:
 
 
 @contextmanager
-def start(kind: str, engine: EmbeddedEngine, shared: Settings) -> Iterator[Server]:
-    """Start a contender on an engine. The calling thread must outlive it."""
+def start(kind: str, engine: EmbeddedEngine, shared: Settings, **more: str) -> Iterator[Server]:
+    """Start a contender on an engine, with these settings besides.
+
+    The calling thread must outlive it.
+    """
     directory = shared.data_dir
-    ours = {"data_dir": str(directory), "store_url": engine.url, **_SETTINGS}
+    ours = {"data_dir": str(directory), "store_url": engine.url, **_SETTINGS, **more}
     log = directory / f"{kind}-{engine.pid}.log"
     with log.open("ab") as errors:
         process = subprocess.Popen(

@@ -1,20 +1,24 @@
 # ruff: noqa: ASYNC109  the deadline travels with the call to the server
-"""How `AsyncSessionClient` sends a call: within one event loop at a time."""
+"""How the clients for asyncio send a call: within one event loop at a time."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import time
 import weakref
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
 
-from sessionstore._calls import Call
+from sessionstore._call import Call, Stream
 from sessionstore._channel import CLOSED, Connector, logged_as
 from sessionstore._failures import error_of
-from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
+from sessionstore._resumption import Resumption
+from sessionstore.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -30,8 +34,9 @@ class _Opened:
 class AioTransport:
     """A channel for the running event loop; a new one once that loop is closed."""
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, stub: Callable[[grpc.aio.Channel], Any]) -> None:
         self._connector = connector
+        self._make_stub = stub
         self._opened: _Opened | None = None
         self._closed = False
         _transports.add(self)
@@ -53,6 +58,36 @@ class AioTransport:
             raise error_of(error, request_id) from error
         return call.read(answer)
 
+    async def stream(self, stream: Stream[T], timeout: float | None) -> AsyncGenerator[T, None]:
+        """The answers, gone on with if the service goes away for a moment; no deadline if None."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        place = Resumption(stream)
+        while True:
+            remaining = None if deadline is None else deadline - time.monotonic()
+            try:
+                async with aclosing(self._answers(place.stream, remaining)) as answers:
+                    async for answer in answers:
+                        place.passed(answer)
+                        yield stream.read(answer)
+            except Unavailable as error:
+                await asyncio.sleep(place.delay(error))
+            else:
+                return
+
+    async def _answers(self, stream: Stream[T], timeout: float | None) -> AsyncGenerator[Any, None]:
+        method = getattr(self._stub(), stream.method)
+        request_id = logged_as(stream)
+        answers = method(
+            stream.request, timeout=timeout, metadata=self._connector.metadata(request_id)
+        )
+        try:
+            async for answer in answers:
+                yield answer
+        except grpc.RpcError as error:
+            raise error_of(error, request_id) from error
+        finally:
+            answers.cancel()
+
     async def close(self) -> None:
         self._closed = True
         opened, self._opened = self._opened, None
@@ -70,14 +105,14 @@ class AioTransport:
         loop = asyncio.get_running_loop()
         if self._opened and self._opened.pid != os.getpid():
             raise RuntimeError(
-                "this AsyncSessionClient was in use when the process forked: "
+                "this client was in use when the process forked: "
                 "fork before the first call, or outside the event loop"
             )
         if not self._opened or self._opened.loop.is_closed():
             channel = self._connector.aio_channel()
-            self._opened = _Opened(channel, SessionServiceStub(channel), loop, os.getpid())
+            self._opened = _Opened(channel, self._make_stub(channel), loop, os.getpid())
         if self._opened.loop is not loop:
-            raise RuntimeError("this AsyncSessionClient belongs to another event loop")
+            raise RuntimeError("this client belongs to another event loop")
         return self._opened.stub
 
 

@@ -1,34 +1,21 @@
-"""Each method of the service: how its request is built and how its answer is read.
+"""Each method of SessionService: how its request is built and how its answer is read.
 
 Both clients send what is built here, so they cannot come to differ.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Any, Generic, TypeVar
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from sessionstore import _requests, _results, types
+from sessionstore._call import Call
 from sessionstore.v1 import session_service_pb2 as pb
 
 BATCH_SIZE = 1000
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """One call, ready to be sent, and sent again."""
-
-    method: str
-    request: Any = field(repr=False)
-    read: Callable[[Any], T]
-    request_id: str = field(default_factory=_requests.new_request_id)
 
 
 def create(
@@ -166,6 +153,15 @@ def revoke_user(
         request_id=request_id or _requests.new_request_id(),
     )
     return Call("RevokeUserSessions", request, _results.revoked_ids, request.request_id)
+
+
+def adopt(user_id: str, external_id: str, *, request_id: str | None) -> Call[types.AdoptedSession]:
+    request = pb.AdoptSessionRequest(
+        user_id=user_id,
+        external_id=external_id,
+        request_id=request_id or _requests.new_request_id(),
+    )
+    return Call("AdoptSession", request, _results.adopted_session, request.request_id)
 
 
 def signing_keys() -> Call[types.SigningKeys]:

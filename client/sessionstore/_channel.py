@@ -10,19 +10,25 @@ from typing import Any
 
 import grpc
 
-from sessionstore._calls import Call
+from sessionstore._call import Call
 from sessionstore._endpoint import TLS, Endpoint, endpoint
 from sessionstore._failures import REQUEST_ID_KEY
 from sessionstore._requests import new_request_id
 from sessionstore._token import TokenSource, checked, token_source
 from sessionstore._version import __version__
-from sessionstore.v1.session_service_pb2 import DESCRIPTOR
+from sessionstore.v1 import admin_service_pb2, session_service_pb2
 
 DEFAULT_TIMEOUT_S = 5.0
 CLOSED = "this client is closed"
 
-_SERVICE = DESCRIPTOR.services_by_name["SessionService"]
-_NEVER_RETRIED = {"UpdateSession"}  # with an etag, its second try would meet the first one's etag
+_SERVICES = (
+    session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
+    admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
+)
+_NEVER_RETRIED = {
+    "UpdateSession",  # with an etag, its second try would meet the first one's etag
+    "RunJob",  # its second try would find the job running
+}
 
 # Tries at once and after about 0.05, 0.25, 1 and 2 s, which bridges a server's quick restart. More
 # than 5 attempts gRPC does not make.
@@ -38,9 +44,11 @@ _SERVICE_CONFIG = {
     "methodConfig": [
         {
             "name": [
-                {"service": _SERVICE.full_name, "method": method.name}
-                for method in _SERVICE.methods
+                {"service": service.full_name, "method": method.name}
+                for service in _SERVICES
+                for method in service.methods
                 if method.name not in _NEVER_RETRIED
+                and not (method.client_streaming or method.server_streaming)
             ],
             "retryPolicy": _RETRY_POLICY,
         }

@@ -9,7 +9,7 @@ from typing import Self
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
-class _OpenEnum(StrEnum):
+class OpenEnum(StrEnum):
     """An enum that a newer server may know more members of than this SDK does.
 
     A name that is not listed becomes a member for the occasion: equal to its text, never listed.
@@ -24,7 +24,7 @@ class _OpenEnum(StrEnum):
         return member
 
 
-class State(_OpenEnum):
+class State(OpenEnum):
     """Whether a session is live."""
 
     ACTIVE = "ACTIVE"
@@ -35,7 +35,7 @@ class State(_OpenEnum):
     """Ran into its idle or absolute expiry. Remembered for one hour after it."""
 
 
-class EndReason(_OpenEnum):
+class EndReason(OpenEnum):
     """Why a session is no longer live."""
 
     LOGOUT = "LOGOUT"
@@ -62,7 +62,7 @@ class EndReason(_OpenEnum):
     """Expired, and noticed so late that it is no longer known which of the two."""
 
 
-class Outcome(_OpenEnum):
+class Outcome(OpenEnum):
     """What a refresh did to the refresh token."""
 
     ROTATED = "ROTATED"
@@ -75,7 +75,7 @@ class Outcome(_OpenEnum):
     """The store had lost its generation in a failover; it was adopted and rotated."""
 
 
-class Verdict(_OpenEnum):
+class Verdict(OpenEnum):
     """The answer to "is this session live?"."""
 
     ACTIVE = "ACTIVE"

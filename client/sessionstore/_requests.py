@@ -37,7 +37,7 @@ def authentication(value: Authentication | None) -> session_pb2.Authentication |
     return session_pb2.Authentication(
         methods=strings("methods", value.methods),
         acr=value.acr,
-        time=None if value.time is None else _timestamp(value.time),
+        time=timestamp(value.time),
     )
 
 
@@ -57,6 +57,16 @@ def duration(value: timedelta | None) -> Duration | None:
         return None
     message = Duration()
     message.FromTimedelta(value)
+    return message
+
+
+def timestamp(value: datetime | None) -> Timestamp | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError("a time must be aware: datetime.now(UTC), not datetime.now()")
+    message = Timestamp()
+    message.FromDatetime(value)
     return message
 
 
@@ -88,11 +98,3 @@ def given(**credentials: str | None) -> dict[str, str]:
 def encodable(text: str) -> str:
     """The text with "?" for what UTF-8 cannot carry (PEP 383 surrogates of a raw header)."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
-
-
-def _timestamp(value: datetime) -> Timestamp:
-    if value.tzinfo is None:
-        raise ValueError("a time must be aware: datetime.now(UTC), not datetime.now()")
-    message = Timestamp()
-    message.FromDatetime(value)
-    return message

@@ -10,19 +10,19 @@ from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from sessionstore import types
-from sessionstore._enums import EndReason, Outcome, State, Verdict
+from sessionstore._enums import EndReason, OpenEnum, Outcome, State, Verdict
 from sessionstore.errors import InternalError
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 
-_E = TypeVar("_E", State, Outcome, Verdict, EndReason)
+E = TypeVar("E", bound=OpenEnum)
 
 
 def created_session(message: pb.CreateSessionResponse) -> types.CreatedSession:
     return types.CreatedSession(
-        session=_session(message.session),
+        session=session(message.session),
         tokens=_tokens(message.tokens),
-        evicted_sessions=tuple(map(_session, message.evicted_sessions)),
+        evicted_sessions=tuple(map(session, message.evicted_sessions)),
     )
 
 
@@ -31,26 +31,26 @@ def refreshed_session(
 ) -> types.RefreshedSession:
     wire = pb.RefreshSessionResponse.Outcome.DESCRIPTOR
     return types.RefreshedSession(
-        session=_session(message.session),
+        session=session(message.session),
         tokens=_tokens(message.tokens),
-        outcome=_named(Outcome, wire, "OUTCOME_", message.outcome),
-        previous_expire_time=_time(message.previous_expire_time),
+        outcome=named(Outcome, wire, "OUTCOME_", message.outcome),
+        previous_expire_time=time(message.previous_expire_time),
     )
 
 
 def extended_session(message: pb.ExtendSessionResponse) -> types.ExtendedSession:
     return types.ExtendedSession(
-        session=_session(message.session),
-        previous_expire_time=_time(message.previous_expire_time),
+        session=session(message.session),
+        previous_expire_time=time(message.previous_expire_time),
         extended=message.extended,
     )
 
 
 def validation(message: pb.ValidateSessionResponse) -> types.Validation:
     return types.Validation(
-        verdict=_named(Verdict, pb.Verdict.DESCRIPTOR, "VERDICT_", message.verdict),
-        session=_session(message.session) if message.HasField("session") else None,
-        end_reason=_end_reason(message.end_reason),
+        verdict=named(Verdict, pb.Verdict.DESCRIPTOR, "VERDICT_", message.verdict),
+        session=session(message.session) if message.HasField("session") else None,
+        end_reason=end_reason(message.end_reason),
     )
 
 
@@ -66,22 +66,26 @@ def validations(
 
 
 def read_session(message: pb.GetSessionResponse) -> types.Session:
-    return _session(message.session)
+    return session(message.session)
 
 
 def updated_session(message: pb.UpdateSessionResponse) -> types.Session:
-    return _session(message.session)
+    return session(message.session)
 
 
 def session_page(message: pb.ListSessionsResponse) -> types.SessionPage:
     return types.SessionPage(
-        sessions=tuple(map(_session, message.sessions)),
+        sessions=tuple(map(session, message.sessions)),
         next_page_token=message.next_page_token,
     )
 
 
 def revoked_session(message: pb.RevokeSessionResponse) -> types.Session | None:
-    return _session(message.session) if message.HasField("session") else None
+    return session(message.session) if message.HasField("session") else None
+
+
+def adopted_session(message: pb.AdoptSessionResponse) -> types.AdoptedSession:
+    return types.AdoptedSession(session=session(message.session), tokens=_tokens(message.tokens))
 
 
 def revoked_ids(message: pb.RevokeUserSessionsResponse) -> tuple[str, ...]:
@@ -103,30 +107,30 @@ def signing_keys(message: pb.GetSigningKeysResponse) -> types.SigningKeys:
             for key in message.keys
         ),
         issuer=message.issuer,
-        read_time=_time(message.read_time),
-        expire_time=_time(message.expire_time),
+        read_time=time(message.read_time),
+        expire_time=time(message.expire_time),
     )
 
 
-def _session(message: session_pb2.Session) -> types.Session:
+def session(message: session_pb2.Session) -> types.Session:
     return types.Session(
         id=message.session_id,
         user_id=message.user_id,
         profile=message.profile,
-        state=_named(State, session_pb2.Session.State.DESCRIPTOR, "STATE_", message.state),
-        end_reason=_end_reason(message.end_reason),
+        state=named(State, session_pb2.Session.State.DESCRIPTOR, "STATE_", message.state),
+        end_reason=end_reason(message.end_reason),
         client=_client(message.client),
         attributes=dict(message.attributes),
         authentication=(
             _authentication(message.authentication) if message.HasField("authentication") else None
         ),
         audience=tuple(message.audience),
-        create_time=_time(message.create_time),
-        expire_time=_time(message.expire_time),
-        absolute_expire_time=_time(message.absolute_expire_time),
-        refresh_time=_time(message.refresh_time),
-        last_seen_time=_time(message.last_seen_time),
-        end_time=_time(message.end_time) if message.HasField("end_time") else None,
+        create_time=time(message.create_time),
+        expire_time=time(message.expire_time),
+        absolute_expire_time=time(message.absolute_expire_time),
+        refresh_time=time(message.refresh_time),
+        last_seen_time=time(message.last_seen_time),
+        end_time=time(message.end_time) if message.HasField("end_time") else None,
         ended_by=message.ended_by,
         etag=message.etag,
     )
@@ -147,29 +151,29 @@ def _authentication(message: session_pb2.Authentication) -> types.Authentication
     return types.Authentication(
         methods=tuple(message.methods),
         acr=message.acr,
-        time=_time(message.time) if message.HasField("time") else None,
+        time=time(message.time) if message.HasField("time") else None,
     )
 
 
 def _tokens(message: session_pb2.Tokens) -> types.Tokens:
     return types.Tokens(
         access_token=message.access_token,
-        access_token_expire_time=_time(message.access_token_expire_time),
+        access_token_expire_time=time(message.access_token_expire_time),
         refresh_token=message.refresh_token,
-        refresh_token_expire_time=_time(message.refresh_token_expire_time),
+        refresh_token_expire_time=time(message.refresh_token_expire_time),
     )
 
 
-def _end_reason(number: int) -> EndReason | None:
+def end_reason(number: int) -> EndReason | None:
     if not number:
         return None
-    return _named(EndReason, session_pb2.EndReason.DESCRIPTOR, "END_REASON_", number)
+    return named(EndReason, session_pb2.EndReason.DESCRIPTOR, "END_REASON_", number)
 
 
-def _named(kind: type[_E], wire: EnumDescriptor, prefix: str, number: int) -> _E:
+def named(kind: type[E], wire: EnumDescriptor, prefix: str, number: int) -> E:
     value = wire.values_by_number.get(number)
     return kind(value.name.removeprefix(prefix) if value else f"UNRECOGNIZED_{number}")
 
 
-def _time(message: Timestamp) -> datetime:
+def time(message: Timestamp) -> datetime:
     return message.ToDatetime(tzinfo=UTC)

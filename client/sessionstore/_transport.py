@@ -1,27 +1,32 @@
-"""How `SessionClient` sends a call: from any thread, and from any process it was forked into."""
+"""How clients send a call from any thread, and from any process that they were forked into."""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import grpc
 
-from sessionstore._calls import Call
+from sessionstore._call import Call, Stream
 from sessionstore._channel import CLOSED, Connector, logged_as
 from sessionstore._failures import error_of
-from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
+from sessionstore._resumption import Resumption
+from sessionstore.errors import Unavailable
 
 T = TypeVar("T")
 
-_Opened = tuple[grpc.Channel, SessionServiceStub]
+_Opened = tuple[grpc.Channel, Any]
 
 
 class Transport:
     """A channel for each process, opened by the first call from there."""
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, stub: Callable[[grpc.Channel], Any]) -> None:
         self._connector = connector
+        self._make_stub = stub
         # By process id. One that was inherited over a fork is kept and never touched: to close or
         # collect it there would write to the parent's connection. No lock: a fork could inherit it
         # locked by a thread that does not exist in the child.
@@ -35,26 +40,59 @@ class Transport:
     def send(self, call: Call[T], timeout: float | None) -> T:
         method = getattr(self._stub(), call.method)
         request_id = logged_as(call)
-        try:
+        with self._failures(request_id):
             answer = method(
                 call.request,
                 timeout=self.timeout if timeout is None else timeout,
                 metadata=self._connector.metadata(request_id),
             )
+        return call.read(answer)
+
+    def stream(self, stream: Stream[T], timeout: float | None) -> Generator[T, None, None]:
+        """The answers, gone on with if the service goes away for a moment; no deadline if None."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        place = Resumption(stream)
+        while True:
+            remaining = None if deadline is None else deadline - time.monotonic()
+            try:
+                with closing(self._answers(place.stream, remaining)) as answers:
+                    for answer in answers:
+                        place.passed(answer)
+                        yield stream.read(answer)
+            except Unavailable as error:
+                time.sleep(place.delay(error))
+            else:
+                return
+
+    def _answers(self, stream: Stream[T], timeout: float | None) -> Generator[Any, None, None]:
+        method = getattr(self._stub(), stream.method)
+        request_id = logged_as(stream)
+        with self._failures(request_id):
+            answers = method(
+                stream.request, timeout=timeout, metadata=self._connector.metadata(request_id)
+            )
+            try:
+                yield from answers
+            finally:
+                answers.cancel()
+
+    @contextmanager
+    def _failures(self, request_id: str) -> Iterator[None]:
+        try:
+            yield
         except grpc.RpcError as error:
             self._refuse_if_closed(error)
             raise error_of(error, request_id) from error
         except ValueError as error:  # gRPC's for a channel that another thread has closed
             self._refuse_if_closed(error)
             raise
-        return call.read(answer)
 
     def close(self) -> None:
         self._closed = True
         if opened := self._opened.pop(os.getpid(), None):
             opened[0].close()
 
-    def _stub(self) -> SessionServiceStub:
+    def _stub(self) -> Any:
         self._refuse_if_closed()
         pid = os.getpid()
         if opened := self._opened.get(pid):
@@ -67,7 +105,7 @@ class Transport:
 
     def _open(self) -> _Opened:
         channel = self._connector.channel()
-        return channel, SessionServiceStub(channel)
+        return channel, self._make_stub(channel)
 
     def _refuse_if_closed(self, cause: Any = None) -> None:
         if self._closed:

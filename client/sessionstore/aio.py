@@ -4,20 +4,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from datetime import timedelta
-from os import PathLike
-from types import TracebackType
-from typing import Self
 
 from sessionstore import _calls, types
-from sessionstore._aio_transport import AioTransport
-from sessionstore._channel import DEFAULT_TIMEOUT_S, connector
-from sessionstore._endpoint import TLS
-from sessionstore._token import TokenSource
+from sessionstore._base import AsyncBaseClient
+from sessionstore._paging import async_pages
+from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
 
 
-class AsyncSessionClient:
+class AsyncSessionClient(AsyncBaseClient):
     """`SessionClient` for asyncio: the same arguments, methods, answers and errors, awaited.
 
     It belongs to the event loop of its first call, and to the next one once that loop is closed, as
@@ -25,26 +21,7 @@ class AsyncSessionClient:
     works unless the fork was made from within the running loop: then it raises RuntimeError.
     """
 
-    def __init__(
-        self,
-        address: str | None = None,
-        *,
-        token: str | TokenSource | None = None,
-        token_file: str | PathLike[str] | None = None,
-        tls: bool | TLS | None = None,
-        plaintext: bool = False,
-        timeout: float = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        self._transport = AioTransport(
-            connector(
-                address,
-                token=token,
-                token_file=token_file,
-                tls=tls,
-                plaintext=plaintext,
-                timeout=timeout,
-            )
-        )
+    _stub = SessionServiceStub
 
     async def create(
         self,
@@ -140,20 +117,16 @@ class AsyncSessionClient:
         timeout: float | None = None,
     ) -> AsyncIterator[types.Session]:
         """Go over a user's sessions: those not ended first, newest first, then the ended ones."""
-        states, page_token = tuple(states), ""
-        while True:
-            page = await self.list_page(
-                user_id,
-                states=states,
-                page_size=page_size,
-                page_token=page_token,
-                timeout=timeout,
+        states = tuple(states)
+
+        def page(token: str) -> Awaitable[types.SessionPage]:
+            return self.list_page(
+                user_id, states=states, page_size=page_size, page_token=token, timeout=timeout
             )
-            for session in page.sessions:
+
+        async for each in async_pages(page):
+            for session in each.sessions:
                 yield session
-            page_token = page.next_page_token
-            if not page_token:
-                return
 
     async def list_page(
         self,
@@ -223,21 +196,18 @@ class AsyncSessionClient:
         )
         return await self._transport.send(call, timeout)
 
+    async def adopt(
+        self,
+        user_id: str,
+        external_id: str,
+        *,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.AdoptedSession:
+        """Give tokens to a session that was imported from another system, once."""
+        call = _calls.adopt(user_id, external_id, request_id=request_id)
+        return await self._transport.send(call, timeout)
+
     async def signing_keys(self, *, timeout: float | None = None) -> types.SigningKeys:
         """Get the public keys that verify access tokens (RFC 7517)."""
         return await self._transport.send(_calls.signing_keys(), timeout)
-
-    async def close(self) -> None:
-        """Close the connection. Calls in flight are cancelled."""
-        await self._transport.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()

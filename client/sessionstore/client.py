@@ -5,18 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from os import PathLike
-from types import TracebackType
-from typing import Self
 
 from sessionstore import _calls, types
-from sessionstore._channel import DEFAULT_TIMEOUT_S, connector
-from sessionstore._endpoint import TLS
-from sessionstore._token import TokenSource
-from sessionstore._transport import Transport
+from sessionstore._base import BaseClient
+from sessionstore._paging import pages
+from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
 
 
-class SessionClient:
+class SessionClient(BaseClient):
     """A client of the session service. Make one per process and share it between threads.
 
     It connects with its first call, and stays usable in a process forked from this one (unless
@@ -47,26 +43,7 @@ class SessionClient:
     `DeadlineExceeded` or `InternalError`. After `close` it raises RuntimeError.
     """
 
-    def __init__(
-        self,
-        address: str | None = None,
-        *,
-        token: str | TokenSource | None = None,
-        token_file: str | PathLike[str] | None = None,
-        tls: bool | TLS | None = None,
-        plaintext: bool = False,
-        timeout: float = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        self._transport = Transport(
-            connector(
-                address,
-                token=token,
-                token_file=token_file,
-                tls=tls,
-                plaintext=plaintext,
-                timeout=timeout,
-            )
-        )
+    _stub = SessionServiceStub
 
     def create(
         self,
@@ -244,19 +221,15 @@ class SessionClient:
             page_size: how many to fetch at once, 1 to 200.
             timeout: seconds for each page, retries included; the client's if None.
         """
-        states, page_token = tuple(states), ""
-        while True:
-            page = self.list_page(
-                user_id,
-                states=states,
-                page_size=page_size,
-                page_token=page_token,
-                timeout=timeout,
+        states = tuple(states)
+
+        def page(token: str) -> types.SessionPage:
+            return self.list_page(
+                user_id, states=states, page_size=page_size, page_token=token, timeout=timeout
             )
-            yield from page.sessions
-            page_token = page.next_page_token
-            if not page_token:
-                return
+
+        for each in pages(page):
+            yield from each.sessions
 
     def list_page(
         self,
@@ -391,6 +364,36 @@ class SessionClient:
         )
         return self._transport.send(call, timeout)
 
+    def adopt(
+        self,
+        user_id: str,
+        external_id: str,
+        *,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> types.AdoptedSession:
+        """Give tokens to a session that was imported from another system, once.
+
+        The caller vouches that it has verified the user's credential of that system.
+
+        Args:
+            user_id: whose session it is. 1 to 256 bytes of UTF-8.
+            external_id: its id in the other system. 1 to 1,024 bytes of UTF-8.
+            request_id: to repeat an earlier call: it gives the same tokens, with a fresh access
+                token, for 10 minutes by default. At most 36 bytes of visible ASCII; a random one if
+                None.
+            timeout: seconds, retries included; the client's if None.
+
+        Raises:
+            SessionAlreadyAdopted: another request got its tokens.
+            SessionUnusable: SessionEnded, SessionExpired or SessionNotFound.
+            RequestIdReused: the request id was used for another request.
+            ReplaySuperseded: the request was done before, and its session has moved on.
+            ImportKeyMissing: the service has no key by which it finds imported sessions.
+        """
+        call = _calls.adopt(user_id, external_id, request_id=request_id)
+        return self._transport.send(call, timeout)
+
     def signing_keys(self, *, timeout: float | None = None) -> types.SigningKeys:
         """Get the public keys that verify access tokens (RFC 7517).
 
@@ -398,18 +401,3 @@ class SessionClient:
             timeout: seconds, retries included; the client's if None.
         """
         return self._transport.send(_calls.signing_keys(), timeout)
-
-    def close(self) -> None:
-        """Close the connection of this process. Calls in flight fail with RuntimeError."""
-        self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -9,6 +9,7 @@ from datetime import datetime
 from sessionstore._enums import EndReason, Outcome, State, Verdict
 
 __all__ = [
+    "AdoptedSession",
     "Authentication",
     "ClientInfo",
     "CreatedSession",
@@ -147,6 +148,15 @@ class ExtendedSession:
     """When the session would have expired without this call."""
     extended: bool
     """Whether the expiry moved; false at the absolute limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedSession:
+    """The answer to `adopt`: an imported session, with tokens."""
+
+    session: Session
+    """Its times are those that it was imported with."""
+    tokens: Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

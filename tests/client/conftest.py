@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sessionstore import AsyncSessionClient, SessionClient
+from sessionstore import AdminClient, AsyncAdminClient, AsyncSessionClient, SessionClient
+from sessionstore._base import BaseClient
 from tests.client.fake_service import FakeService
 
 TOKEN = "canary-service-token"
@@ -16,22 +17,32 @@ TOKEN = "canary-service-token"
 VARIABLES = ("ADDRESS", "TOKEN", "TOKEN_FILE", "CA_FILE")
 
 
-class Sessions:
+class Awaited:
     """A client, sync or async, whose methods are awaited and whose iterators are lists."""
 
-    def __init__(self, client: SessionClient | AsyncSessionClient) -> None:
+    def __init__(self, client: Any) -> None:
         self.client = client
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         method = getattr(self.client, name)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
-            if isinstance(self.client, SessionClient):
+            if isinstance(self.client, BaseClient):
                 return await asyncio.to_thread(_listed, method, *args, **kwargs)
             answer = method(*args, **kwargs)
-            return [each async for each in answer] if name == "list" else await answer
+            if isinstance(answer, AsyncIterator):
+                return [each async for each in answer]
+            return await answer
 
         return call
+
+
+class Sessions(Awaited):
+    """A client of SessionService."""
+
+
+class Admin(Awaited):
+    """A client of AdminService."""
 
 
 def _listed(method: Any, *args: Any, **kwargs: Any) -> Any:
@@ -69,3 +80,11 @@ async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[...,
 def sessions(service: FakeService, connect: Callable[..., Sessions]) -> Sessions:
     """A client of the fake service, sync or async."""
     return connect(service.address, token=TOKEN)
+
+
+@pytest.fixture(params=[AdminClient, AsyncAdminClient])
+async def admin(request: pytest.FixtureRequest, service: FakeService) -> AsyncIterator[Admin]:
+    """An admin client of the fake service, sync or async."""
+    admin = Admin(request.param(service.address, token=TOKEN))
+    yield admin
+    await admin.close()

@@ -1,10 +1,10 @@
-"""A session service that answers by script and remembers what it was asked."""
+"""Both services, answering by script and remembering what they were asked."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,18 +13,19 @@ from typing import Any, Self
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from sessionstore.v1 import admin_service_pb2, admin_service_pb2_grpc, session_service_pb2_grpc
 from sessionstore.v1 import session_service_pb2 as pb
-from sessionstore.v1.session_service_pb2_grpc import (
-    SessionServiceServicer,
-    add_SessionServiceServicer_to_server,
-)
 
 METHODS = pb.DESCRIPTOR.services_by_name["SessionService"].methods_by_name
+ADMIN_METHODS = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"].methods_by_name
+_ALL_METHODS = {**METHODS, **ADMIN_METHODS}
 
 Script = Callable[[Any, grpc.ServicerContext], Any]
+Answer = Message | Sequence[Message] | Script
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ def answered_in_full(batch: pb.BatchValidateSessionsRequest, _: object) -> Any:
 
 
 class FakeService:
-    """Serves on loopback while entered; each method gives an empty response unless scripted."""
+    """Serves on loopback while entered; each method gives an empty response unless scripted.
+
+    The script of a streamed answer gives the messages; that of a streamed request gets an iterator.
+    """
 
     def __init__(self, port: int = 0, credentials: grpc.ServerCredentials | None = None) -> None:
         self.received: dict[str, list[Received]] = defaultdict(list)
@@ -55,7 +59,9 @@ class FakeService:
         self._server = grpc.server(
             futures.ThreadPoolExecutor(8), options=[("grpc.so_reuseport", 0)]
         )
-        add_SessionServiceServicer_to_server(self._servicer(), self._server)
+        servicer = self._servicer()
+        session_service_pb2_grpc.add_SessionServiceServicer_to_server(servicer, self._server)
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(servicer, self._server)
         address = f"127.0.0.1:{port}"
         if credentials:
             self.port = self._server.add_secure_port(address, credentials)
@@ -66,11 +72,11 @@ class FakeService:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def answer(self, method: str, script: Message | Script) -> None:
+    def answer(self, method: str, script: Answer) -> None:
         """Answer every call of the method so from now on."""
         self._scripts[method] = _script(script)
 
-    def answer_once(self, method: str, script: Message | Script) -> None:
+    def answer_once(self, method: str, script: Answer) -> None:
         """Answer one call of the method so, after those already lined up."""
         self._once[method].append(_script(script))
 
@@ -86,14 +92,14 @@ class FakeService:
     ) -> None:
         self._server.stop(None).wait()
 
-    def _servicer(self) -> SessionServiceServicer:
-        handlers = {name: self._handler(name) for name in METHODS}
-        kind: Any = type("FakeServicer", (SessionServiceServicer,), handlers)
-        servicer: SessionServiceServicer = kind()
-        return servicer
+    def _servicer(self) -> Any:
+        handlers = {name: self._handler(name) for name in _ALL_METHODS}
+        return type("FakeServicer", (), handlers)()
 
     def _handler(self, name: str) -> Callable[..., Any]:
-        response = getattr(pb, METHODS[name].output_type.name)
+        method: Any = _ALL_METHODS[name]
+        response = GetMessageClass(method.output_type)
+        empty = [response()] if method.server_streaming else response()
 
         def handle(_: object, request: Any, context: grpc.ServicerContext) -> Any:
             metadata: Any = context.invocation_metadata()
@@ -101,7 +107,10 @@ class FakeService:
             with self._lock:
                 self.received[name].append(received)
                 script = self._once[name].popleft() if self._once[name] else None
-            return (script or self._scripts.get(name) or (lambda *_: response()))(request, context)
+            answer: Any = (script or self._scripts.get(name) or (lambda *_: empty))(
+                request, context
+            )
+            return iter(answer) if method.server_streaming else answer
 
         return handle
 
@@ -140,7 +149,16 @@ def stuck(_: Any, context: grpc.ServicerContext) -> None:
     context.abort(grpc.StatusCode.CANCELLED, "nobody waits")
 
 
-def _script(script: Message | Script) -> Script:
-    if isinstance(script, Message):
-        return lambda *_: script
+def cut_off(*answers: Message) -> Script:
+    """A script that gives some answers of a stream before the service goes away."""
+    unavailable = failing(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+
+    def script(request: Any, context: grpc.ServicerContext) -> Iterator[Message]:
+        yield from answers
+        unavailable(request, context)
+
     return script
+
+
+def _script(script: Answer) -> Script:
+    return script if callable(script) else lambda *_: script

@@ -317,6 +317,24 @@ async def test_revoke_user_gives_the_ids_that_ended(
     assert UUID.fullmatch(sent.request_id)
 
 
+async def test_adopt_gives_the_session_and_its_tokens(
+    service: FakeService, sessions: Sessions
+) -> None:
+    """The old id is sent as it is; the answer carries tokens as that of a login does."""
+    service.answer(
+        "AdoptSession",
+        pb.AdoptSessionResponse(session=messages.session(), tokens=messages.tokens()),
+    )
+
+    adopted = await sessions.adopt("alice", "old-1")
+
+    sent = request(service, "AdoptSession")
+    assert (sent.user_id, sent.external_id) == ("alice", "old-1")
+    assert UUID.fullmatch(sent.request_id)
+    assert adopted.session == SESSION
+    assert adopted.tokens.refresh_token == messages.REFRESH_TOKEN
+
+
 async def test_signing_keys_are_a_key_set(service: FakeService, sessions: Sessions) -> None:
     okp = {"kid": "1", "kty": "OKP", "alg": "EdDSA", "use": "sig", "crv": "Ed25519", "x": "AA"}
     ec = {

@@ -28,12 +28,13 @@ RETRIED: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "ListSessions": ("list_page", ("alice",), {}),
     "RevokeSession": ("revoke", (), {"session_id": "s1"}),
     "RevokeUserSessions": ("revoke_user", ("alice",), {}),
+    "AdoptSession": ("adopt", ("alice", "old-1"), {}),
     "GetSigningKeys": ("signing_keys", (), {}),
 }
 
 NOT_RETRIED = {"UpdateSession"}
 
-WITH_REQUEST_ID = ["CreateSession", "RefreshSession", "RevokeUserSessions"]
+WITH_REQUEST_ID = ["CreateSession", "RefreshSession", "RevokeUserSessions", "AdoptSession"]
 
 
 async def do(sessions: Sessions, method: str, **options: Any) -> Any:

@@ -15,15 +15,20 @@ from google.protobuf.descriptor import EnumDescriptor
 
 import sessionstore
 from sessionstore import (
+    AdminClient,
+    AsyncAdminClient,
     AsyncSessionClient,
     Credential,
+    DriftKind,
     EndReason,
+    ImportOutcome,
+    JobOutcome,
     Outcome,
     SessionClient,
     State,
     Verdict,
 )
-from sessionstore.v1 import session_pb2
+from sessionstore.v1 import admin_service_pb2, session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.client import messages
 from tests.client.conftest import Sessions
@@ -37,6 +42,9 @@ from tests.client.fake_service import FakeService
         (EndReason, session_pb2.EndReason.DESCRIPTOR, "END_REASON_"),
         (Outcome, pb.RefreshSessionResponse.Outcome.DESCRIPTOR, "OUTCOME_"),
         (Verdict, pb.Verdict.DESCRIPTOR, "VERDICT_"),
+        (DriftKind, admin_service_pb2.Drift.Kind.DESCRIPTOR, "KIND_"),
+        (JobOutcome, admin_service_pb2.JobRun.Outcome.DESCRIPTOR, "OUTCOME_"),
+        (ImportOutcome, admin_service_pb2.ImportResult.Outcome.DESCRIPTOR, "OUTCOME_"),
     ],
 )
 def test_each_enum_mirrors_the_contract(
@@ -103,17 +111,24 @@ def test_everything_public_is_exported_and_documented() -> None:
 
 
 def test_both_clients_take_the_same_arguments() -> None:
-    def methods(kind: type) -> dict[str, list[tuple[str, Any, Any, str]]]:
-        return {
-            name: [
-                (each.name, each.kind, each.default, each.annotation)
-                for each in inspect.signature(method).parameters.values()
-            ]
-            for name, method in vars(kind).items()
-            if inspect.isfunction(method) and not name.endswith(("enter__", "exit__"))
-        }
-
     assert methods(SessionClient) == methods(AsyncSessionClient)
+    threads, asyncio = methods(AdminClient), methods(AsyncAdminClient)
+    batches = asyncio["import_sessions"][1]
+    assert batches[3].endswith("AsyncIterable[Sequence[admin.ImportedSession]]")
+    asyncio["import_sessions"][1] = threads["import_sessions"][1]
+    assert threads == asyncio
+
+
+def methods(kind: type) -> dict[str, list[tuple[str, Any, Any, str]]]:
+    """What each method takes."""
+    return {
+        name: [
+            (each.name, each.kind, each.default, each.annotation)
+            for each in inspect.signature(method).parameters.values()
+        ]
+        for name, method in inspect.getmembers(kind, inspect.isfunction)
+        if not name.endswith(("enter__", "exit__"))
+    }
 
 
 def test_the_base_install_is_enough_and_the_server_is_never_imported() -> None:
@@ -122,6 +137,7 @@ import sys
 import sessionstore
 loaded = {name.split(".")[0] for name in sys.modules}
 extra = {"sessiond", "grpc_status", "jwt", "redis", "fakeredis", "structlog", "pydantic", "uvloop"}
+extra |= {"typer", "rich"}
 assert not loaded & extra, loaded & extra
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -6,17 +6,10 @@
 -- Returns {user, ...}.
 local profiles = redis.call('HKEYS', PROFILES)
 
--- Longer sets are asked for in parts: Lua's stack bounds how many arguments a call takes.
-local PART = 1000
-
 local function is_dangling(set)
-  local ids = redis.call('ZRANGE', set, 0, -1)
-  for first = 1, #ids, PART do
-    local keys = {}
-    for i = first, math.min(#ids, first + PART - 1) do keys[#keys + 1] = session_key(ids[i]) end
-    if redis.call('EXISTS', unpack(keys)) < #keys then return true end
-  end
-  return false
+  local keys = redis.call('ZRANGE', set, 0, -1)
+  for i, id in ipairs(keys) do keys[i] = session_key(id) end
+  return #keys > 0 and redis.call('EXISTS', unpack(keys)) < #keys
 end
 
 local function has_dangling(user)

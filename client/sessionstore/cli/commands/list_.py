@@ -1,0 +1,27 @@
+"""`sessionctl list`."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from sessionstore.cli.command import Cli
+from sessionstore.cli.options import UserId
+from sessionstore.cli.tables import session_table
+from sessionstore.types import State
+
+
+def list_(
+    cli: Cli,
+    user: UserId,
+    *,
+    states: Annotated[
+        list[State] | None, typer.Option("--state", help="Only in this state; more than once.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many sessions.", min=1)] = 200,
+) -> None:
+    """List the sessions of a user: those not ended first, newest first, then the ended ones."""
+    found = list(islice(cli.sessions.list(user, states=states or ()), limit))
+    cli.output.show({"sessions": found}, session_table(found, users=False))

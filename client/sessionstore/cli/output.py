@@ -1,0 +1,120 @@
+"""What sessionctl prints: tables for people, JSON for programs, notes and progress on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+)
+
+from sessionstore.cli.durations import rfc3339
+from sessionstore.types import Session
+
+
+class Format(StrEnum):
+    """How to print an answer."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Whole(str):
+    """A line to be copied: it is never wrapped."""
+
+    __slots__ = ()
+
+
+class Output:
+    """Answers on stdout, everything else on stderr."""
+
+    def __init__(self, wanted: Format) -> None:
+        self.json = wanted is Format.JSON
+        # What callers stored is printed as it is: neither markup nor smileys.
+        self._out = Console(markup=False, emoji=False, highlight=False)
+        self._err = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+    def show(self, answer: object, *tables: RenderableType) -> None:
+        """One answer: as one JSON document, or as tables."""
+        if self.json:
+            self._out.out(json.dumps(jsonable(answer), indent=2, ensure_ascii=False))
+            return
+        self.print(*tables)
+
+    def line(self, record: object) -> None:
+        """One record of a stream, as a line of JSON, whatever the format."""
+        self._out.out(json.dumps(jsonable(record), ensure_ascii=False))
+
+    def print(self, *tables: RenderableType) -> None:
+        """Something for people."""
+        for table in tables:
+            self._out.print(table, soft_wrap=isinstance(table, Whole))
+
+    def note(self, sentence: str) -> None:
+        """A remark beside the answer."""
+        self._err.print(sentence, soft_wrap=True)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether somebody is there to be asked and to watch."""
+        return self._err.is_terminal
+
+    @contextmanager
+    def progress(self, what: str, *, of_bytes: bool = False) -> Iterator[Progressed]:
+        """A progress bar, if stderr is a terminal. It is gone once the work is done."""
+        with Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn() if of_bytes else MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._err,
+            disable=not self.interactive,
+            transient=True,
+        ) as bar:
+            yield Progressed(bar, what)
+
+
+class Progressed:
+    """How far some work has come."""
+
+    def __init__(self, bar: Progress, what: str) -> None:
+        self._bar = bar
+        self._task = bar.add_task(what, total=None)
+
+    def at(self, done: int, total: int) -> None:
+        """So many are done; total is 0 if it is not known."""
+        self._bar.update(self._task, completed=done, total=total or None)
+
+
+def jsonable(value: Any) -> Any:
+    """A value of the SDK as JSON has it.
+
+    Fields are named as in the contract; times are RFC 3339 in UTC, durations seconds with an "s".
+    """
+    if is_dataclass(value):
+        renamed = {"id": "session_id"} if isinstance(value, Session) else {}
+        return {
+            renamed.get(field.name, field.name): jsonable(getattr(value, field.name))
+            for field in fields(value)
+        }
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [jsonable(each) for each in value]
+    return value

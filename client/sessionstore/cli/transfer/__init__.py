@@ -1,0 +1,1 @@
+"""Sessions from and into files: what the commands import and export are made of."""
