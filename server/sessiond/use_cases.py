@@ -51,7 +51,6 @@ class UseCases:
         self.store: Final = Store(scripts)
         self.ledger: Final = JobLedger(scripts)
         self._maintenance = Maintenance(scripts)
-        self._explanations = ExplanationStore(scripts)
         self._transfer = TransferStore(scripts)
         self._audited = AuditStore(
             scripts,
@@ -70,6 +69,9 @@ class UseCases:
         )
         self._grace_ms = milliseconds(settings.grace_time)
         self._judge = Judge(self._access_tokens, self._refresh_tokens, grace_ms=self._grace_ms)
+        self._explainer = Explainer(
+            ExplanationStore(scripts), self._judge, leeway_ms=scripts.ends.leeway_ms
+        )
         self._external_ids = ExternalIds(ring)
         self.statistician: Final = Statistician(
             StatisticsStore(scripts),
@@ -115,11 +117,7 @@ class UseCases:
         """What operators do."""
         return Operators(
             statistician=self.statistician,
-            explainer=Explainer(
-                self._explanations,
-                self._judge,
-                leeway_ms=int(self._ring.lifetimes.leeway_s * 1000),
-            ),
+            explainer=self._explainer,
             purger=Purger(self._maintenance, self._walk),
             deletion=Deletion(self._maintenance),
             index_audit=IndexAudit(self._audited),

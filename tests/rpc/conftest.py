@@ -17,6 +17,7 @@ from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls, make_tls
 from tests.rpc.logs import Log, captured
 from tests.rpc.serving import CALLERS, Server, ServerLoop, make_settings, serve
+from tests.rpc.streaming import Streams
 
 ServeWith = Callable[..., Server]
 
@@ -81,6 +82,14 @@ def server(serving: Callable[..., AbstractContextManager[Server]]) -> Iterator[S
 def api(server: Server) -> Api:
     """The default server, called by its admin."""
     return server.api()
+
+
+@pytest.fixture
+def streams(monkeypatch: pytest.MonkeyPatch) -> Streams:
+    """A service of streams beside those of every server that starts after it."""
+    served = Streams()
+    served.add_beside(monkeypatch)
+    return served
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any, Final, Generic, TypeVar
 
 import grpc
@@ -127,6 +129,13 @@ class Caller:
         if rpc == "Up":
             return [self.up(iter(requests)).result().value]
         return [reply.value for reply in self.both(iter(requests))]
+
+
+async def endless(call: Call) -> None:
+    """Send numbers without end."""
+    for number in count():
+        await call.send(BytesValue(value=b"%d" % number))
+        await asyncio.sleep(0.001)
 
 
 def wire(data: bytes) -> bytes:

@@ -110,7 +110,6 @@ def test_a_purge_that_was_stopped_goes_on_where_it_was(managed: Server, admin: A
     assert {answer.cutoff_time.ToNanoseconds() for answer in rest} == {
         first.cutoff_time.ToNanoseconds()
     }
-    assert rest[-1].users_done >= MANY
     assert first.active_sessions < rest[-1].active_sessions <= MANY
     assert admin.stats().live_sessions == 0
     assert admin.audit()[-1].drifts == []

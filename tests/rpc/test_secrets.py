@@ -53,7 +53,7 @@ class Life:
 
     def live(self) -> None:
         """Every RPC, and every way that I know to make it fail with a secret in hand."""
-        api, do, user = self.api, self.do, "canary"
+        api, admin, do, user = self.api, self.server.admin(), self.do, "canary"
         client = session_pb2.Client(user_agent=_INJECTED, device_name=_INJECTED)
         first = do(api.create, user, client=client, attributes={"a": _INJECTED}, request_id="r1")
         token = first.tokens.refresh_token
@@ -86,6 +86,11 @@ class Life:
             self.tokens.add(external_id)
             do(api.adopt, user, external_id)
             do(api.adopt, user, external_id)
+        for name in ("access_token", "refresh_token"):
+            do(admin.explain, **{name: getattr(first.tokens, name)})
+            do(admin.explain, **{name: getattr(first.tokens, name)[:-2]})
+        do(admin.explain, session_id=token)
+        do(admin.purge, resume_token=token)
         do(api.revoke_user, user, except_session_id=token[:24])
         do(api.revoke_user, user)
         for bad in (token, first.tokens.access_token, self.service[:-3], "A" * 3000):

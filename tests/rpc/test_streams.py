@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from itertools import count, repeat
-from threading import Thread
 from typing import Any
 
 import grpc
@@ -18,18 +16,7 @@ from tests.rpc.calls import outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.logs import Log, captured
 from tests.rpc.serving import Server, eventually
-from tests.rpc.streaming import RPCS, Caller, Requests, Streams, settled, wire
-
-LARGE = b"x" * 64 * 1024
-MOST_BUFFERED = 300
-"""Large messages on their way to a reader that does not read: under 20 MB, whatever comes."""
-
-
-@pytest.fixture
-def streams(monkeypatch: pytest.MonkeyPatch) -> Streams:
-    served = Streams()
-    served.add_beside(monkeypatch)
-    return served
+from tests.rpc.streaming import RPCS, Caller, Requests, Streams, endless, wire
 
 
 @pytest.fixture
@@ -60,22 +47,6 @@ async def _echo(call: Call) -> None:
 
 async def _join(call: Call) -> BytesValue:
     return BytesValue(value=b"".join([request.value async for request in call.requests]))
-
-
-async def _count(call: Call) -> None:
-    """Without end."""
-    for number in count():
-        await call.send(BytesValue(value=b"%d" % number))
-        await asyncio.sleep(0.001)
-
-
-async def _flood(call: Call) -> None:
-    while True:
-        await call.send(BytesValue(value=LARGE))
-
-
-async def _hang(_: Call) -> None:
-    await asyncio.Event().wait()
 
 
 def test_a_server_stream_gives_its_messages_in_order(streams: Streams, caller: Caller) -> None:
@@ -178,11 +149,11 @@ def test_streams_need_credentials_and_a_role(streams: Streams, server: Server, r
     assert streams.begun == 0
 
 
-def test_open_streams_count_as_calls_in_flight(streams: Streams, serve_with: ServeWith) -> None:
+def test_open_streamsendless_as_calls_in_flight(streams: Streams, serve_with: ServeWith) -> None:
     """Over the bound calls are refused, and the end of a stream makes room."""
     server = serve_with(max_in_flight=2)
     caller, api = Caller(server), server.api()
-    streams.work = _count
+    streams.work = endless
     running = [caller.down() for _ in range(2)]
     for replies in running:
         next(replies)
@@ -206,7 +177,7 @@ def test_a_stream_may_take_longer_than_a_call(streams: Streams, serve_with: Serv
 
 def test_the_clients_deadline_ends_a_stream(streams: Streams, caller: Caller) -> None:
     """And the handler with it."""
-    streams.work = _count
+    streams.work = endless
     replies = caller.down(timeout_s=0.3)
     with pytest.raises(grpc.RpcError):
         list(replies)
@@ -224,7 +195,7 @@ def test_cancelling_ends_the_handler_at_once(
     streams: Streams, caller: Caller, written: Log, rpc: str
 ) -> None:
     """Whether it works, waits for a request, or sends; the log says CANCELLED, and no fault."""
-    streams.work = {"Down": _count, "Up": _join, "Both": _echo}[rpc]
+    streams.work = {"Down": endless, "Up": _join, "Both": _echo}[rpc]
     if rpc == "Down":
         call = caller.down()
         next(call)
@@ -253,77 +224,3 @@ def test_the_log_tells_of_a_stream_once_it_is_over(
     eventually(lambda: _logged(written, "call"))
     (line,) = _logged(written, "call")
     assert (line["method"], line["caller"], line["code"]) == ("Both", "writer", "OK")
-
-
-def test_a_reader_that_does_not_read_makes_the_handler_wait(
-    streams: Streams, caller: Caller
-) -> None:
-    """What is on its way stays bounded, and it goes on when the reader does."""
-    sent = 0
-
-    async def flood(call: Call) -> None:
-        nonlocal sent
-        while True:
-            await call.send(BytesValue(value=LARGE))
-            sent += 1
-
-    streams.work = flood
-    replies = caller.down()
-    next(replies)
-    before = settled(lambda: sent)
-    assert before < MOST_BUFFERED
-    for _ in range(MOST_BUFFERED):
-        next(replies)
-    eventually(lambda: sent >= MOST_BUFFERED)
-    assert settled(lambda: sent) < 2 * MOST_BUFFERED
-    replies.cancel()
-    eventually(lambda: streams.over == 1)
-
-
-def test_a_handler_that_does_not_read_makes_its_client_wait(
-    streams: Streams, caller: Caller
-) -> None:
-    """What the server has taken in stays bounded."""
-    sent = 0
-
-    def requests() -> Iterator[bytes]:
-        nonlocal sent
-        for request in repeat(wire(LARGE)):
-            sent += 1
-            yield request
-
-    streams.work = _hang
-    call = caller.up(requests())
-    eventually(lambda: sent > 0)
-    assert settled(lambda: sent) < MOST_BUFFERED
-    call.cancel()
-    eventually(lambda: streams.over == 1)
-
-
-def test_a_stop_ends_streams_after_the_drain_time(streams: Streams, serve_with: ServeWith) -> None:
-    """Until then they go on; then they are told that they can be taken up elsewhere."""
-    server = serve_with(drain_time="300ms")
-    streams.work = _count
-    replies = Caller(server).down()
-    next(replies)
-    stopping = Thread(target=server.loop.run, args=(server.app.stop(),))
-    stopping.start()
-    error = refused(list, replies)
-    stopping.join()
-    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, Reason.STORE_UNAVAILABLE)
-    assert error.retry_s is not None
-    assert streams.over == 1
-
-
-def test_a_stop_does_not_wait_for_a_reader_that_does_not_read(
-    streams: Streams, serve_with: ServeWith
-) -> None:
-    """Its stream is cut."""
-    server = serve_with(drain_time="100ms")
-    streams.work = _flood
-    replies = Caller(server).down()
-    next(replies)
-    eventually(lambda: streams.begun == 1)
-    server.loop.run(asyncio.wait_for(server.app.stop(), 5))
-    assert streams.over == 1
-    assert refused(list, replies).code is grpc.StatusCode.UNAVAILABLE

@@ -69,6 +69,12 @@ def statistician(scripts: ScriptSet) -> Statistician:
 
 
 @pytest.fixture
+def transfer(scripts: ScriptSet) -> TransferStore:
+    """What moves sessions in and out of the store."""
+    return TransferStore(scripts)
+
+
+@pytest.fixture
 async def old(inside: Inside) -> OldSystem:
     """Another system, whose sessions come in."""
     return await old_system(inside)

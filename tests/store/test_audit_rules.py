@@ -11,6 +11,7 @@ from sessiond.domain.profile import Profile
 from sessiond.domain.session import EndReason
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
+from sessiond.store.transfer import TransferStore
 from tests.store.auditing import REQUEST_TTL, drifts, index_audit, nothing_is_wrong, run_audit
 from tests.store.inside import Inside
 from tests.store.kit import (
@@ -27,6 +28,7 @@ from tests.store.kit import (
     login,
     refresh,
 )
+from tests.store.newcomers import bring, old_system
 from tests.store.walk import walk
 
 KIOSK_OF_FOUR = capped(KIOSK, 4)
@@ -35,8 +37,10 @@ KIOSK_OF_FOUR = capped(KIOSK, 4)
 async def test_no_state_of_a_session_is_drift(
     store: Store, inside: Inside, scripts: ScriptSet
 ) -> None:
-    """Live, refreshed, ended, expired, visited, forgotten and not yet visited: all are in order."""
+    """Live, refreshed, imported, ended, expired, visited, forgotten: all are in order."""
     assert await drifts(scripts) == {}
+    there = await old_system(inside)
+    await bring(TransferStore(scripts), there.session(), there.session(profile=MOBILE))
     kept = await login(store, idle_ms=48 * HOUR, request=as_request("r"))
     for profile in (WEB, MOBILE, KIOSK):
         session = await login(store, profile=profile, idle_ms=HOUR)

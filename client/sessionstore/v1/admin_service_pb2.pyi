@@ -669,7 +669,7 @@ Global___PurgeSessionsRequest: _TypeAlias = PurgeSessionsRequest  # noqa: Y015
 @_typing.final
 class PurgeSessionsResponse(_message.Message):
     """PurgeSessionsResponse tells how far the purge has come. Counts are from its beginning, over all
-    calls that resumed it.
+    calls that resumed it; what a call removed after its last message is in none of them.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
