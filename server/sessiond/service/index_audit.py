@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final, TypeVar
 
 from sessiond.domain.drift import Drift, DriftKind
-from sessiond.domain.ids import PARTITIONS, partition_of_user
+from sessiond.domain.ids import PARTITIONS
+from sessiond.service.drift_tally import DriftTally
 from sessiond.store.audit import AuditStore, Finding
 from sessiond.store.keyspace import Located
 
-MOST_SAMPLES: Final = 10
-"""How many of each kind are named."""
 _BATCH: Final = 200
 """How many keys of a partition are collected before a script looks at them."""
 _LONGEST_REST_S: Final = 0.1
@@ -42,10 +40,13 @@ class IndexAudit:
     async def audit(self, *, repair: bool) -> AsyncIterator[AuditProgress]:
         """Look at every key, then count every partition. Whoever stops asking stops it.
 
+        Counters are not held against what they count where so many users are missing from the index
+        that their names are not kept; once that is repaired, they are.
+
         After each page it rests for as long as that took: half of the engine's time is for others.
         """
         clock = asyncio.get_running_loop().time
-        tally, batches = _Tally(repair), _Batches()
+        tally, batches = DriftTally(repair=repair), _Batches()
         total, done = await self._store.size(), 0
         began = clock()
         async for page in self._store.keys():
@@ -59,14 +60,22 @@ class IndexAudit:
             await asyncio.sleep(min(took, _LONGEST_REST_S))
             began = clock()
         await self._look(batches, tally, full=1)
-        unlisted = tally.unlisted()
-        for partition in range(PARTITIONS):
-            began = clock()
-            tally.add(await self._store.recount(partition, unlisted[partition], repair=repair))
-            await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
+        await self._recount(tally)
         yield AuditProgress(done, done, tally.drifts(), done=True)
 
-    async def _look(self, batches: _Batches, tally: _Tally, *, full: int) -> None:
+    async def _recount(self, tally: DriftTally) -> None:
+        """Hold the counters of every partition against what they count, if all users are known."""
+        clock = asyncio.get_running_loop().time
+        unlisted = tally.unlisted()
+        if unlisted is None:
+            return
+        for partition in range(PARTITIONS):
+            began = clock()
+            users = unlisted.get(partition, ())
+            tally.add(await self._store.recount(partition, users, repair=tally.repair))
+            await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
+
+    async def _look(self, batches: _Batches, tally: DriftTally, *, full: int) -> None:
         """Look at what has been collected, wherever it is as much as `full` keys."""
         store, repair = self._store, tally.repair
         for partition, session_ids in _taken(batches.sessions, full):
@@ -106,34 +115,3 @@ def _taken(batches: dict[int, list[_T]], full: int) -> Iterator[tuple[int, list[
         if len(batch) >= full:
             yield partition, batch[:]
             batch.clear()
-
-
-class _Tally:
-    """What was found, once each: the engine names some keys twice. As large as the drift is."""
-
-    def __init__(self, repair: bool) -> None:
-        self.repair: Final = repair
-        self._found: dict[DriftKind, dict[str, None]] = defaultdict(dict)
-
-    def add(self, findings: Iterable[Finding]) -> None:
-        for kind, what in findings:
-            self._found[kind][what] = None
-
-    def drifts(self) -> tuple[Drift, ...]:
-        """By kind, in the order of their numbers."""
-        return tuple(
-            Drift(
-                kind,
-                found=len(names),
-                repaired=len(names) if self.repair and kind.can_be_repaired else 0,
-                samples=tuple(islice(names, MOST_SAMPLES)),
-            )
-            for kind, names in sorted(self._found.items())
-        )
-
-    def unlisted(self) -> dict[int, list[str]]:
-        """By partition, the users who were not in the index of users."""
-        users: dict[int, list[str]] = defaultdict(list)
-        for user in self._found.get(DriftKind.USER_ENTRY_MISSING, ()):
-            users[partition_of_user(user)].append(user)
-        return users
