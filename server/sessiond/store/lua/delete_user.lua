@@ -36,7 +36,6 @@ for i = 1, #doomed - left do
     end
     erased = erased + redis.call('DEL', session_key(id))
   end
-  redis.call('ZREM', RECENT, id)
 end
 write_histogram(before, census(user))
 forget_user(user)
