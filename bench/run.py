@@ -17,6 +17,7 @@ import latency
 import memory
 import operators
 import scale
+import transfer
 
 PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "memory": memory.main,
@@ -24,6 +25,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "scale": scale.main,
     "latency": latency.main,
     "operators": operators.main,
+    "transfer": transfer.main,
 }
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import sample
 from filling import create, each, open_store
 from sessiond.domain.session import EndReason
 from sessiond.store.embedded import EmbeddedEngine
 
-_MOST_KNOWN = 10_000
+_MOST_KNOWN: Final = 10_000
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ async def cost_of(work: Awaitable[None], server: Server, load: PacedLoad) -> Cos
             meter.engine_s,
             meter.server_s,
             memory,
-            server.peak_memory() - memory,
+            max(0, server.peak_memory() - memory),
             _longest_command_ms(redis),
             load.take(),
         )

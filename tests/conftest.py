@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socketserver
 from collections.abc import Iterator
 
@@ -12,6 +13,11 @@ from tests.engines import ENGINES, Engine, require_engine, start_engine
 
 # fakeredis' TCP server sends each reply by itself: Nagle's algorithm would hold back the second.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+
+
+# A shell's background job ignores SIGINT, and so would the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def rounds(default: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from os import PathLike
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from sessionstore._aio_transport import AioTransport
 from sessionstore._channel import DEFAULT_TIMEOUT_S, connector
@@ -13,11 +13,12 @@ from sessionstore._endpoint import TLS
 from sessionstore._token import TokenSource
 from sessionstore._transport import Transport
 
+T = TypeVar("T", Transport, AioTransport)
 
-class BaseClient:
-    """A client for threads. `SessionClient` documents the arguments."""
 
+class _Client(Generic[T]):
     _stub: ClassVar[Callable[..., Any]]
+    _transport_kind: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -29,7 +30,7 @@ class BaseClient:
         plaintext: bool = False,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        self._transport = Transport(
+        self._transport: T = self._transport_kind(
             connector(
                 address,
                 token=token,
@@ -40,6 +41,12 @@ class BaseClient:
             ),
             self._stub,
         )
+
+
+class BaseClient(_Client[Transport]):
+    """A client for threads. `SessionClient` documents the arguments."""
+
+    _transport_kind = Transport
 
     def close(self) -> None:
         """Close the connection of this process. Calls in flight fail with RuntimeError."""
@@ -57,32 +64,10 @@ class BaseClient:
         self.close()
 
 
-class AsyncBaseClient:
+class AsyncBaseClient(_Client[AioTransport]):
     """A client for asyncio. `SessionClient` documents the arguments."""
 
-    _stub: ClassVar[Callable[..., Any]]
-
-    def __init__(
-        self,
-        address: str | None = None,
-        *,
-        token: str | TokenSource | None = None,
-        token_file: str | PathLike[str] | None = None,
-        tls: bool | TLS | None = None,
-        plaintext: bool = False,
-        timeout: float = DEFAULT_TIMEOUT_S,
-    ) -> None:
-        self._transport = AioTransport(
-            connector(
-                address,
-                token=token,
-                token_file=token_file,
-                tls=tls,
-                plaintext=plaintext,
-                timeout=timeout,
-            ),
-            self._stub,
-        )
+    _transport_kind = AioTransport
 
     async def close(self) -> None:
         """Close the connection. Calls in flight are cancelled."""

@@ -15,9 +15,9 @@ from sessiond.rpc.interceptors.audit_trail import AuditTrail, Keep
 from sessiond.rpc.interceptors.credentials import Credentials
 from sessiond.rpc.interceptors.deadline import Deadline
 from sessiond.rpc.interceptors.errors import ErrorBoundary
+from sessiond.rpc.interceptors.long_calls import LongCalls
 from sessiond.rpc.interceptors.overload import OverloadGuard
 from sessiond.rpc.interceptors.request_log import RequestLog
-from sessiond.rpc.interceptors.streams import OpenStreams
 from sessiond.rpc.methods import ROLES, SERVICES
 from sessiond.rpc.server import Transport, add_service, listening_server, stop
 from sessiond.settings import Settings
@@ -27,8 +27,8 @@ from sessiond.tokens.service import ServiceTokens
 from sessionstore.v1 import admin_service_pb2, session_service_pb2
 
 _HEALTH_SERVICE: Final = "grpc.health.v1.Health"
-_MOST_LONG_WORKS: Final = 4
-"""Streams of AdminService at a time: each takes up to half of an engine's time."""
+_MOST_LONG_CALLS: Final = 4
+"""Long calls of AdminService at a time: each takes up to half of an engine's time."""
 
 
 class Front:
@@ -41,14 +41,14 @@ class Front:
             StartupError: the address, the certificate or the audit log cannot be used.
         """
         self._settings = settings
-        self._streams = OpenStreams()
+        self._long_calls = LongCalls()
         self._chain = (
             RequestLog(ring.pseudonym),
             AuditTrail(ring.pseudonym, _audit_file(settings)),
             ErrorBoundary(),
             OverloadGuard(settings.max_in_flight),
             Deadline(settings.max_call_time.total_seconds()),
-            self._streams,
+            self._long_calls,
             Credentials(ServiceTokens(ring, leeway_s=ring.lifetimes.leeway_s), callers),
         )
         self._server, port = listening_server(_transport(settings))
@@ -59,9 +59,9 @@ class Front:
         """Serve SessionService and AdminService with these servicers."""
         of_sessions = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
         of_operators = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
-        long_works = OverloadGuard(_MOST_LONG_WORKS, streams_only=True)
+        most = OverloadGuard(_MOST_LONG_CALLS, long_only=True)
         add_service(self._server, of_sessions, sessions, ROLES, self._chain)
-        add_service(self._server, of_operators, operators, ROLES, (*self._chain, long_works))
+        add_service(self._server, of_operators, operators, ROLES, (*self._chain, most))
 
     async def start(self) -> None:
         """Answer; not healthy yet."""
@@ -75,7 +75,7 @@ class Front:
     async def stop(self) -> None:
         """Tell of it, drain, and answer no more."""
         await self.health.stop()
-        await stop(self._server, self._streams, self._settings.drain_time.total_seconds())
+        await stop(self._server, self._long_calls, self._settings.drain_time.total_seconds())
 
 
 def _audit_file(settings: Settings) -> Keep | None:

@@ -117,7 +117,8 @@ class Settings(BaseSettings):
     max_call_time: Duration = Field(
         default=timedelta(seconds=10),
         gt=timedelta(0),
-        description="The longest a call may take, also if its deadline is later or missing.",
+        description="The longest a call may take, also if its deadline is later or missing. Streams"
+        " and operators' long work are bounded by their own deadline alone.",
     )
     max_request_bytes: int = Field(
         default=5 * 1024 * 1024, ge=16_384, description="The largest request message, in bytes."

@@ -8,11 +8,13 @@ from sessiond.domain.profile import DEFAULT_PROFILE
 from sessiond.jobs.stats import last_survey
 from sessiond.service.adoption import Adopter
 from sessiond.service.deletion import Deletion
+from sessiond.service.explaining import Explainer
 from sessiond.service.exporting import Exporter
 from sessiond.service.importing import Importer
 from sessiond.service.index_audit import IndexAudit
 from sessiond.service.issuing import Issuer
 from sessiond.service.jobs import Jobs
+from sessiond.service.judging import Judge
 from sessiond.service.key_rotation import KeyRotation
 from sessiond.service.lifecycle import Lifecycle
 from sessiond.service.operators import Operators
@@ -26,6 +28,7 @@ from sessiond.service.statistics import Statistician
 from sessiond.service.validation import Validator
 from sessiond.settings import Settings, milliseconds
 from sessiond.store.audit import AuditStore
+from sessiond.store.explanation import ExplanationStore
 from sessiond.store.job_ledger import JobLedger
 from sessiond.store.maintenance import Maintenance
 from sessiond.store.script_set import ScriptSet
@@ -48,6 +51,7 @@ class UseCases:
         self.store: Final = Store(scripts)
         self.ledger: Final = JobLedger(scripts)
         self._maintenance = Maintenance(scripts)
+        self._explanations = ExplanationStore(scripts)
         self._transfer = TransferStore(scripts)
         self._audited = AuditStore(
             scripts,
@@ -64,6 +68,8 @@ class UseCases:
             milliseconds(settings.access_token_lifetime),
             leeway_s=ring.lifetimes.leeway_s,
         )
+        self._grace_ms = milliseconds(settings.grace_time)
+        self._judge = Judge(self._access_tokens, self._refresh_tokens, grace_ms=self._grace_ms)
         self._external_ids = ExternalIds(ring)
         self.statistician: Final = Statistician(
             StatisticsStore(scripts),
@@ -75,7 +81,6 @@ class UseCases:
 
     def sessions(self) -> Sessions:
         """What callers do."""
-        grace_ms = milliseconds(self._settings.grace_time)
         request_ttl_ms = milliseconds(self._settings.request_id_lifetime)
         issuer = Issuer(self._access_tokens, self._refresh_tokens)
         return Sessions(
@@ -85,7 +90,7 @@ class UseCases:
                 self._policies,
                 issuer,
                 self._refresh_tokens,
-                grace_ms=grace_ms,
+                grace_ms=self._grace_ms,
                 request_ttl_ms=request_ttl_ms,
             ),
             adopter=Adopter(
@@ -97,10 +102,8 @@ class UseCases:
             ),
             validator=Validator(
                 self.store,
-                self._access_tokens,
-                self._refresh_tokens,
+                self._judge,
                 activity_ms=milliseconds(self._settings.activity_interval),
-                grace_ms=grace_ms,
             ),
             reader=Reader(self.store),
             revoker=Revoker(self.store, request_ttl_ms=request_ttl_ms),
@@ -112,6 +115,11 @@ class UseCases:
         """What operators do."""
         return Operators(
             statistician=self.statistician,
+            explainer=Explainer(
+                self._explanations,
+                self._judge,
+                leeway_ms=int(self._ring.lifetimes.leeway_s * 1000),
+            ),
             purger=Purger(self._maintenance, self._walk),
             deletion=Deletion(self._maintenance),
             index_audit=IndexAudit(self._audited),

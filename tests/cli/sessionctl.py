@@ -6,9 +6,11 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import sys
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from fcntl import ioctl
@@ -19,6 +21,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from sessionstore.cli.app import app
+from tests.rpc.serving import eventually
 
 COLUMNS = 80
 _LINES = 50
@@ -67,20 +70,35 @@ class Sessionctl:
         assert "Traceback" not in ended.err
         return ended
 
-    def on_terminal(self, *arguments: str, answer: str = "") -> str:
-        """What a process shows on a terminal of 80 columns; its exit code in the last line."""
+    def on_terminal(
+        self,
+        *arguments: str,
+        answer: str = "",
+        interrupt_when: Callable[[], object] | None = None,
+    ) -> str:
+        """What a process shows on a terminal of 80 columns; its exit code in the last line.
+
+        Args:
+            arguments: of the command.
+            answer: typed beforehand.
+            interrupt_when: Ctrl-C is pressed once this holds.
+        """
         master, slave = pty.openpty()
         ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, COLUMNS, 0, 0))
-        environment = {**os.environ, **self.environment, "TERM": "xterm", "NO_COLOR": "1"}
+        os.write(master, answer.encode())
+        environment = {**os.environ, **self.environment, "TERM": "xterm"}
         del environment["COLUMNS"]
         command = [str(Path(sys.executable).parent / "sessionctl"), *arguments]
-        with Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=environment, close_fds=True
-        ) as process:
+        with Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
             os.close(slave)
-            if answer:
-                os.write(master, answer.encode())
-            shown = _everything(master)
+            try:
+                if interrupt_when:
+                    eventually(interrupt_when)
+                    process.send_signal(signal.SIGINT)
+                shown = _everything(master)
+            except BaseException:
+                process.kill()
+                raise
         os.close(master)
         return f"{shown}exit {process.returncode}"
 

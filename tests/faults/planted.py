@@ -18,8 +18,9 @@ from unittest import mock
 from sessiond.__main__ import main
 from sessiond.domain.errors import StoreUnavailableError
 from sessiond.domain.session import Session, State, Verdict
+from sessiond.service.judging import Credential, Validation
 from sessiond.service.revocation import Revoker
-from sessiond.service.validation import Credential, Validation, Validator
+from sessiond.service.validation import Validator
 from sessiond.store import loader, scripts
 from sessiond.store.fields import decode_session
 from sessiond.store.multiplexer import Multiplexer

@@ -55,10 +55,13 @@ class Watch(Protocol):
 
 
 class RespWatch:
-    """Scripts over RESP. An engine answers a pipeline only after it has executed all of it."""
+    """Scripts, and steps of walks, over RESP.
+
+    An engine answers a pipeline only after it has executed all of it.
+    """
 
     def starts_call(self, chunk: bytes) -> bool:
-        return b"EVALSHA" in chunk
+        return b"EVALSHA" in chunk or b"ZSCAN" in chunk
 
     def starts_reply(self, chunk: bytes) -> bool:
         return bool(chunk)

@@ -70,6 +70,16 @@ def test_the_wheel_ships_two_packages_and_the_scripts(wheel: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_without_the_extra_sessionctl_says_what_to_install(python: Path) -> None:
+    """The script is there with every install; it needs the extra to do anything."""
+    command = [str(python.parent / "sessionctl"), "stats"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "pip install 'sessionstore[cli]'" in ended.stderr
+
+
+@pytest.mark.timeout(300)
 def test_the_snippet_of_the_readme_runs_as_it_stands(python: Path, tmp_path: Path) -> None:
     """Pasted next to `sessiond serve --dev`, from an installed wheel, it does what it says."""
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)

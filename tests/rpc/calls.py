@@ -10,14 +10,21 @@ import grpc
 import pytest
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_status import rpc_status
 
+from sessionstore.v1 import admin_service_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["SessionService"]
+ADMIN_SERVICE: Final = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
+METHODS: Final = {
+    method.name: method for service in (SERVICE, ADMIN_SERVICE) for method in service.methods
+}
 RPCS: Final = tuple(method.name for method in SERVICE.methods)
+ADMIN_RPCS: Final = tuple(method.name for method in ADMIN_SERVICE.methods)
 _TIMEOUT_S: Final = 15.0
 
 
@@ -33,7 +40,12 @@ def states(*values: int) -> Any:
 
 def request_type(rpc: str) -> type[Message]:
     """The request message of an RPC."""
-    return cast(type[Message], getattr(pb, f"{rpc}Request"))
+    return GetMessageClass(METHODS[rpc].input_type)
+
+
+def path(rpc: str) -> str:
+    """The full name of an RPC."""
+    return f"/{METHODS[rpc].containing_service.full_name}/{rpc}"
 
 
 def descriptor(rpc: str) -> Descriptor:
@@ -41,16 +53,45 @@ def descriptor(rpc: str) -> Descriptor:
     return cast(Descriptor, request_type(rpc).DESCRIPTOR)
 
 
-class Api:
-    """SessionService, called with one service token."""
+class Calls:
+    """Any RPC, called with one service token."""
 
     def __init__(
         self, channel: grpc.Channel, token: str | None, *, timeout_s: float = _TIMEOUT_S
     ) -> None:
         self.channel = channel
-        self._stub = SessionServiceStub(channel)
         metadata = () if token is None else (("authorization", f"Bearer {token}"),)
         self._options: _Options = {"timeout": timeout_s, "metadata": metadata}
+
+    def call(self, request: Message) -> Any:
+        """The RPC that takes this request; a list if it streams its replies."""
+        rpc = request.DESCRIPTOR.name.removesuffix("Request")
+        parse = GetMessageClass(METHODS[rpc].output_type).FromString
+        reply = self.raw(rpc, request.SerializeToString())
+        return [parse(each) for each in reply] if isinstance(reply, list) else parse(reply)
+
+    def raw(self, rpc: str, data: bytes, *, metadata: tuple[tuple[str, str], ...] = ()) -> Any:
+        """An RPC with any bytes for its request, the only one if it streams them."""
+        method = METHODS[rpc]
+        metadata = self._options["metadata"] + metadata
+        options: _Options = {"timeout": self._options["timeout"], "metadata": metadata}
+        if method.client_streaming:
+            replies: Any = self.channel.stream_stream(path(rpc), None, None)(
+                iter([data]), **options
+            )
+        elif method.server_streaming:
+            replies = self.channel.unary_stream(path(rpc), None, None)(data, **options)
+        else:
+            return self.channel.unary_unary(path(rpc), None, None)(data, **options)
+        return list(replies)
+
+
+class Api(Calls):
+    """SessionService, called with one service token."""
+
+    def __init__(self, channel: grpc.Channel, token: str | None, **options: float) -> None:
+        super().__init__(channel, token, **options)
+        self._stub = SessionServiceStub(channel)
 
     def create(self, user_id: str, **fields: Any) -> pb.CreateSessionResponse:
         request = pb.CreateSessionRequest(user_id=user_id, **fields)
@@ -98,17 +139,6 @@ class Api:
 
     def signing_keys(self) -> pb.GetSigningKeysResponse:
         return self._stub.GetSigningKeys(pb.GetSigningKeysRequest(), **self._options)
-
-    def call(self, request: Message) -> Any:
-        """The RPC that takes this request."""
-        rpc = request.DESCRIPTOR.name.removesuffix("Request")
-        return getattr(self._stub, rpc)(request, **self._options)
-
-    def raw(self, rpc: str, data: bytes, *, metadata: tuple[tuple[str, str], ...] = ()) -> Any:
-        """An RPC with any bytes for its request."""
-        call = self.channel.unary_unary(f"/{SERVICE.full_name}/{rpc}", None, None)
-        metadata = self._options["metadata"] + metadata
-        return call(data, timeout=self._options["timeout"], metadata=metadata)
 
 
 @dataclass(frozen=True)

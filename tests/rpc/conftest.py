@@ -12,6 +12,7 @@ import pytest
 
 from sessiond.tokens.keymaker import create_keys
 from tests.engines import RealEngine, require_engine, start_real_engine
+from tests.rpc.admin_calls import AdminApi
 from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls, make_tls
 from tests.rpc.logs import Log, captured
@@ -80,6 +81,18 @@ def server(serving: Callable[..., AbstractContextManager[Server]]) -> Iterator[S
 def api(server: Server) -> Api:
     """The default server, called by its admin."""
     return server.api()
+
+
+@pytest.fixture
+def managed(serve_with: ServeWith) -> Server:
+    """A server of the test's own, whose operators do as they like."""
+    return serve_with()
+
+
+@pytest.fixture
+def admin(managed: Server) -> AdminApi:
+    """Its operator's calls."""
+    return managed.admin()
 
 
 @pytest.fixture(scope="session", params=["plaintext", "tls"])

@@ -1,49 +1,43 @@
-"""Sessions of another system, brought in beside a running server as it would itself."""
+"""Sessions of another system, brought in as operators bring them."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from sessiond.app import key_lifetimes
-from sessiond.domain.transfer import Fate
-from sessiond.service.importing import Importer, ImportRecord
-from sessiond.service.policy import Policies
-from sessiond.store.connect import open_link
-from sessiond.store.keyspace import Keyspace
-from sessiond.store.link import LinkLimits
-from sessiond.store.runner import ScriptRunner
-from sessiond.store.script_set import ScriptSet
-from sessiond.store.transfer import TransferStore
-from sessiond.tokens.external_ids import ExternalIds
-from sessiond.tokens.keyring import KeyRing
-from sessiond.tokens.refresh import RefreshTokens
+from sessionstore.v1 import admin_service_pb2 as pb
 from tests.rpc.serving import Server
-from tests.store.kit import DAY, ENDS
+
+DAY_S = 86_400
+
+
+def old_session(
+    user: str, external_id: str, *, age_s: float = DAY_S, left_s: float = DAY_S, **fields: Any
+) -> pb.ImportedSession:
+    """A session created so long ago, with so much of its life left; in seconds."""
+    session = pb.ImportedSession(external_id=external_id, user_id=user, **fields)
+    now = time.time()
+    session.create_time.FromMilliseconds(int((now - age_s) * 1000))
+    session.expire_time.FromMilliseconds(int((now + left_s) * 1000))
+    return session
 
 
 def bring_in(server: Server, user: str, external_id: str, **fields: Any) -> str:
     """Import a session of yesterday that lives another day; its id here."""
-    return server.loop.run(_bring_in(server, user, external_id, fields))
+    (result,) = server.admin().bring_in([old_session(user, external_id, **fields)])
+    assert result.outcome == pb.ImportResult.OUTCOME_IMPORTED, result
+    return result.session_id
 
 
-async def _bring_in(server: Server, user: str, external_id: str, fields: dict[str, Any]) -> str:
-    settings = server.settings
-    ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
-    runner = ScriptRunner(open_link(settings.effective_store_url, LinkLimits()))
-    try:
-        scripts = ScriptSet(runner, Keyspace(settings.key_prefix), ENDS)
-        importer = Importer(
-            TransferStore(scripts),
-            Policies(settings.all_profiles()),
-            ExternalIds(ring),
-            RefreshTokens(ring),
-        )
-        seconds, _ = await runner.command("TIME")
-        now_ms = int(seconds) * 1000
-        given = {"create_us": (now_ms - DAY) * 1000, "expire_ms": now_ms + DAY, **fields}
-        record = ImportRecord(external_id, user, **given)
-        (outcome,) = await importer.import_many([record], validate_only=False)
-    finally:
-        await runner.close()
-    assert outcome.fate is Fate.IMPORTED
-    return outcome.session_id
+def populate(server: Server, users: int, *, each: int = 1) -> list[str]:
+    """Import sessions of many users; the users, whose sessions are all live."""
+    names = [f"user-{number:05}" for number in range(users)]
+    sessions = [old_session(name, f"{name}/{i}") for name in names for i in range(each)]
+    most = 500
+    requests = (
+        pb.ImportSessionsRequest(sessions=sessions[start : start + most])
+        for start in range(0, len(sessions), most)
+    )
+    for answer in server.admin().importing(requests):
+        assert {result.outcome for result in answer.results} == {pb.ImportResult.OUTCOME_IMPORTED}
+    return names

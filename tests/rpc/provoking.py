@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,9 +12,11 @@ import pytest
 import redis
 
 from sessiond.app import key_lifetimes
-from sessiond.domain.errors import Reason
+from sessiond.domain.errors import Reason, StartupError
 from sessiond.domain.ids import new_session_id
 from sessiond.service.reading import Reader
+from sessiond.service.statistics import Statistician
+from sessiond.tokens import keymaker
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.refresh import RefreshTokens
 from sessionstore.v1 import session_service_pb2 as pb
@@ -142,6 +145,28 @@ class Provoker:
     def deadline_exceeded(self) -> Refused:
         url = self.running.enter_context(silent_engine())
         return refused(self.api_on(url, max_call_time="200ms").create, "alice")
+
+    def job_not_found(self) -> Refused:
+        return refused(self.server.admin().run_job, "stat")
+
+    def job_running(self) -> Refused:
+        async def hang(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        patch = self.running.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(Statistician, "survey", hang)
+        admin = self.serve_with().admin()
+        admin.run_job("stats")
+        return refused(admin.run_job, "stats")
+
+    def keys_read_only(self) -> Refused:
+        def fail(*_: object, **__: object) -> None:
+            raise StartupError("an inner text")
+
+        admin = self.serve_with().admin()
+        patch = self.running.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(keymaker, "rotate", fail)
+        return refused(admin.rotate)
 
     def internal(self) -> Refused:
         async def fail(*_: object) -> None:

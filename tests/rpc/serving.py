@@ -20,6 +20,7 @@ from sessiond.settings import Settings
 from sessiond.tokens.keymaker import create_keys
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.service import ServiceTokens
+from tests.rpc.admin_calls import AdminApi
 from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls
 
@@ -91,6 +92,10 @@ class Server:
     def api(self, caller: str = "admin", *, timeout_s: float = 15.0) -> Api:
         """Calls of a caller over a channel of its own."""
         return Api(self.channel(), self.mint(caller), timeout_s=timeout_s)
+
+    def admin(self, caller: str = "admin", *, timeout_s: float = 60.0) -> AdminApi:
+        """Calls of an operator over a channel of its own."""
+        return AdminApi(self.channel(), self.mint(caller), timeout_s=timeout_s)
 
     def close_channels(self) -> None:
         for channel in self._channels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import grpc
 import pytest
@@ -20,6 +20,7 @@ from sessiond.rpc.methods import SESSION_SERVICE
 from sessiond.rpc.server import add_service
 from tests.rpc.serving import Server, eventually
 
+R = TypeVar("R")
 Work = Callable[[Call], Awaitable[Reply]]
 
 _KINDS: Final = {"Down": (False, True), "Up": (True, False), "Both": (True, True)}
@@ -133,15 +134,15 @@ def wire(data: bytes) -> bytes:
     return BytesValue(value=data).SerializeToString()
 
 
-class Requests:
+class Requests(Generic[R]):
     """A stream of requests that a test feeds, and that stays open until it is closed."""
 
     def __init__(self) -> None:
-        self._waiting: list[bytes] = []
+        self._waiting: list[R] = []
         self._changed = threading.Condition()
         self._closed = False
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[R]:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
@@ -150,9 +151,9 @@ class Requests:
                 request = self._waiting.pop(0)
             yield request
 
-    def send(self, data: bytes) -> None:
+    def send(self, request: R) -> None:
         with self._changed:
-            self._waiting.append(data)
+            self._waiting.append(request)
             self._changed.notify()
 
     def close(self) -> None:

@@ -8,14 +8,17 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from sessiond.domain.errors import Reason
 from sessiond.domain.ids import new_session_id
 from sessiond.service.reading import Reader
+from sessionstore.v1 import admin_service_pb2 as admin_pb
 from sessionstore.v1 import session_service_pb2 as pb
-from tests.rpc.calls import Api, refused
+from tests.rpc.calls import SERVICE, Api, refused
 from tests.rpc.conftest import ServeWith
+from tests.rpc.importing import old_session
 from tests.rpc.logs import captured
 from tests.rpc.serving import eventually
 
@@ -78,6 +81,18 @@ def test_a_store_out_of_reach_asks_to_be_retried_soon(serve_with: ServeWith) -> 
         pb.UpdateSessionRequest(session_id=session_id),
         pb.RevokeSessionRequest(session_id=session_id),
         pb.RevokeUserSessionsRequest(user_id="alice"),
+        admin_pb.GetStatsRequest(),
+        admin_pb.ListRecentSessionsRequest(),
+        admin_pb.ListUsersRequest(),
+        admin_pb.ExplainSessionRequest(session_id=session_id),
+        admin_pb.PurgeSessionsRequest(older_than=Duration()),
+        admin_pb.DeleteUserRequest(user_id="alice"),
+        admin_pb.AuditIndexRequest(),
+        admin_pb.ListJobsRequest(),
+        admin_pb.RunJobRequest(name="stats"),
+        admin_pb.ImportSessionsRequest(sessions=[old_session("alice", "a")]),
+        admin_pb.ExportSessionsRequest(),
+        admin_pb.ExportSessionsRequest(user_id="alice"),
     ]
     for request in requests:
         error = refused(api.call, request)
@@ -92,4 +107,5 @@ def test_a_store_out_of_reach_asks_to_be_retried_soon(serve_with: ServeWith) -> 
 
 def test_an_unknown_method_is_unimplemented(api: Api) -> None:
     """Also without credentials: there is nothing behind it."""
-    assert refused(api.raw, "DropEverything", b"").code == grpc.StatusCode.UNIMPLEMENTED
+    call = api.channel.unary_unary(f"/{SERVICE.full_name}/DropEverything", None, None)
+    assert refused(call, b"").code == grpc.StatusCode.UNIMPLEMENTED

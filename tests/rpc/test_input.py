@@ -16,7 +16,8 @@ from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.conftest import rounds
 from tests.rpc.any_message import delimited, messages, not_utf8
-from tests.rpc.calls import RPCS, Api, Refused, descriptor, refusal, refused
+from tests.rpc.calls import ADMIN_RPCS, RPCS, Api, Calls, Refused, descriptor, refusal, refused
+from tests.rpc.serving import Server
 
 # Each is an answer about what the request named, once the request itself was good.
 _ANSWERS: Final = {
@@ -32,22 +33,25 @@ _ANY = settings(
 )
 BAD_TEXTS: Final = [
     pytest.param(rpc, path, data, id=f"{rpc}-{path}")
-    for rpc in RPCS
+    for rpc in (*RPCS, *ADMIN_RPCS)
     for path, data in not_utf8(descriptor(rpc))
 ]
 
 
-def _send(api: Api, rpc: str, data: bytes) -> bytes | Refused:
+Reply = bytes | list[bytes]
+
+
+def _send(api: Calls, rpc: str, data: bytes) -> Reply | Refused:
     try:
-        reply: bytes = api.raw(rpc, data)
+        reply: Reply = api.raw(rpc, data)
     except grpc.RpcError as error:
         return refusal(error)
     return reply
 
 
-def _is_clear(rpc: str, outcome: bytes | Refused) -> None:
+def _is_clear(rpc: str, outcome: Reply | Refused) -> None:
     """Answered, or refused with a name for each field that was wrong."""
-    if isinstance(outcome, bytes) or outcome.code in _ANSWERS:
+    if not isinstance(outcome, Refused) or outcome.code in _ANSWERS:
         return
     assert outcome.code == grpc.StatusCode.INVALID_ARGUMENT, outcome
     if outcome.reason == Reason.REFRESH_TOKEN_INVALID:
@@ -55,7 +59,7 @@ def _is_clear(rpc: str, outcome: bytes | Refused) -> None:
     assert outcome.reason == Reason.INVALID_FIELD
     fields = {field.name for field in descriptor(rpc).fields}
     for path in outcome.fields:
-        assert path.split(".")[0].split("[")[0] in fields | {"credential", "request"}
+        assert path.split(".")[0].split("[")[0] in fields | {"credential", "age", "request"}
     assert outcome.fields
 
 
@@ -100,7 +104,32 @@ def test_text_that_is_not_utf8_is_refused_by_the_name_of_its_field(
     assert error.fields == (path,)
 
 
-@pytest.mark.parametrize("rpc", RPCS)
+@pytest.mark.parametrize("rpc", ADMIN_RPCS)
+def test_any_message_of_an_operator_is_answered_or_refused_by_name(
+    managed: Server, rpc: str
+) -> None:
+    """As anybody's, over a store with a few sessions to lose."""
+    api = managed.api()
+    made = [api.create(f"known-{i}") for i in range(3)]
+    known = st.sampled_from(
+        [
+            *(answer.session.session_id for answer in made),
+            made[0].tokens.refresh_token,
+            made[1].tokens.access_token,
+            "known-1",
+            "stats",
+        ]
+    )
+
+    @_ANY
+    @given(message=messages(descriptor(rpc), known))
+    def check(message: Message) -> None:
+        _is_clear(rpc, _send(api, rpc, message.SerializeToString()))
+
+    check()
+
+
+@pytest.mark.parametrize("rpc", [*RPCS, *ADMIN_RPCS])
 def test_random_bytes_are_answered_or_refused(api: Api, rpc: str) -> None:
     """Never UNKNOWN, never INTERNAL."""
 

@@ -12,12 +12,15 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sessiond.domain.errors import Reason
+from sessionstore.v1 import admin_service_pb2 as admin_pb
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.engines import RealEngine, start_real_engine
 from tests.rpc.calls import SERVICE, Api, outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import hung
+from tests.rpc.importing import old_session
 from tests.rpc.serving import Server, eventually
+from tests.rpc.streaming import Requests
 
 MOST = 4
 FAST_S = 0.25
@@ -107,3 +110,20 @@ def test_a_large_request_without_credentials_costs_the_server_nothing(server: Se
     assert error.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert time.monotonic() - started < 2
     assert outcome(api.signing_keys) == "OK"
+
+
+def test_long_calls_of_operators_are_few_at_a_time(serve_with: ServeWith) -> None:
+    """More are refused, all else is served, and one that ends makes room."""
+    admin = serve_with().admin()
+    running = []
+    for i in range(MOST):
+        requests = Requests[admin_pb.ImportSessionsRequest]()
+        requests.send(admin_pb.ImportSessionsRequest(sessions=[old_session("alice", f"{i}")]))
+        running.append(admin.importing(iter(requests)))
+        next(running[-1])
+    assert outcome(admin.audit) == outcome(admin.users) == Reason.OVERLOADED
+    assert outcome(admin.stats) == "OK"
+    running[0].cancel()
+    eventually(lambda: outcome(admin.audit) == "OK")
+    for answers in running:
+        answers.cancel()

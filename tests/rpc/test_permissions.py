@@ -13,48 +13,59 @@ from sessiond.domain.callers import Role
 from sessiond.domain.errors import Reason
 from sessiond.rpc.methods import ROLES
 from sessionstore.v1 import session_service_pb2 as pb
-from tests.rpc.calls import RPCS, SERVICE, Api, outcome, refused, request_type
+from tests.rpc.calls import ADMIN_RPCS, RPCS, Api, outcome, path, refused, request_type
 from tests.rpc.conftest import ServeWith
 from tests.rpc.logs import captured
 from tests.rpc.serving import Server, eventually
 
 PROTOS = Path(__file__).parents[2] / "proto" / "sessionstore" / "v1"
+_WITHOUT_FIELDS = {
+    "GetSigningKeys", "GetStats", "ListRecentSessions", "ListUsers", "AuditIndex", "ListJobs",
+    "ExportSessions", "RotateSigningKey",
+}  # fmt: skip
+"""A request with nothing in it is a good one."""
 _RPC = re.compile(r"((?:^  //.*\n)+)^  rpc (\w+)\(", re.MULTILINE)
 
 
 def _documented_roles() -> dict[str, Role]:
-    text = (PROTOS / "session_service.proto").read_text()
     roles = {}
-    for comment, rpc in _RPC.findall(text):
-        (role,) = re.findall(r"Role: (\w+)\.", comment)
-        roles[f"/{SERVICE.full_name}/{rpc}"] = Role[role.upper()]
+    for proto in ("session_service.proto", "admin_service.proto"):
+        for comment, rpc in _RPC.findall((PROTOS / proto).read_text()):
+            (role,) = re.findall(r"Role: (\w+)\.", comment)
+            roles[path(rpc)] = Role[role.upper()]
     return roles
 
 
 def test_every_rpc_documents_the_role_that_it_needs() -> None:
     """The proto's comments and the server's table are the same."""
     assert _documented_roles() == ROLES
-    assert len(ROLES) == len(RPCS)
+    assert len(ROLES) == len(RPCS) + len(ADMIN_RPCS)
 
 
-@pytest.mark.parametrize("rpc", RPCS)
+@pytest.mark.parametrize("rpc", ADMIN_RPCS)
+def test_operators_alone_may_call_their_service(rpc: str) -> None:
+    """Every RPC of it."""
+    assert ROLES[path(rpc)] is Role.ADMIN
+
+
+@pytest.mark.parametrize("rpc", [*RPCS, *ADMIN_RPCS])
 @pytest.mark.parametrize("caller", ["reader", "writer", "admin"])
 def test_a_caller_may_call_what_its_role_covers(server: Server, caller: str, rpc: str) -> None:
     """A request with nothing in it is refused for the role before it is read."""
-    needed = _documented_roles()[f"/{SERVICE.full_name}/{rpc}"]
+    needed = _documented_roles()[path(rpc)]
     api = Api(server.channel(), server.mint(caller))
     if Role[caller.upper()] < needed:
         error = refused(api.call, request_type(rpc)())
         assert error.code == grpc.StatusCode.PERMISSION_DENIED
         assert error.reason == Reason.ROLE_REQUIRED
         assert error.metadata == {"role": needed.name.lower(), "caller": caller}
-    elif rpc == "GetSigningKeys":
-        assert api.signing_keys().keys
+    elif rpc in _WITHOUT_FIELDS:
+        assert outcome(api.call, request_type(rpc)()) == "OK"
     else:
         assert refused(api.call, request_type(rpc)()).code == grpc.StatusCode.INVALID_ARGUMENT
 
 
-@pytest.mark.parametrize("rpc", RPCS)
+@pytest.mark.parametrize("rpc", [*RPCS, *ADMIN_RPCS])
 def test_no_rpc_answers_without_a_token(server: Server, rpc: str) -> None:
     """Nor tells whether the request was well-formed."""
     nobody = Api(server.channel(), None)

@@ -102,7 +102,7 @@ def test_a_client_stream_is_read_to_its_end(streams: Streams, caller: Caller) ->
 def test_both_sides_can_take_turns(streams: Streams, caller: Caller) -> None:
     """Each request is answered before the next one is sent."""
     streams.work = _echo
-    requests = Requests()
+    requests = Requests[bytes]()
     replies = caller.both(iter(requests))
     for i in range(20):
         requests.send(wire(b"%d" % i))
@@ -216,7 +216,7 @@ def test_the_clients_deadline_ends_a_stream(streams: Streams, caller: Caller) ->
 
 def _one_after_the_other() -> Iterator[bytes]:
     yield wire(b"a")
-    yield from iter(Requests())
+    yield from iter(Requests[bytes]())
 
 
 @pytest.mark.parametrize("rpc", RPCS)
@@ -243,7 +243,7 @@ def test_the_log_tells_of_a_stream_once_it_is_over(
 ) -> None:
     """One line, with the time that it took."""
     streams.work = _echo
-    requests = Requests()
+    requests = Requests[bytes]()
     replies = caller.both(iter(requests))
     requests.send(wire(b"a"))
     next(replies)

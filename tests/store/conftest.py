@@ -13,12 +13,12 @@ from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
-from sessiond.store.transfer import TransferStore
 from tests.engines import Engine
 from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store, scripts_of
 from tests.store.kit import PROFILES
 from tests.store.lists import statistician_of
+from tests.store.newcomers import OldSystem, old_system
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +69,9 @@ def statistician(scripts: ScriptSet) -> Statistician:
 
 
 @pytest.fixture
-def transfer(scripts: ScriptSet) -> TransferStore:
-    """What moves sessions in and out of the store."""
-    return TransferStore(scripts)
+async def old(inside: Inside) -> OldSystem:
+    """Another system, whose sessions come in."""
+    return await old_system(inside)
 
 
 @pytest.fixture

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from sessiond.domain.session import Session
 from sessiond.domain.statistics import DurationBar, Survey, UserSessions
-from sessiond.service.statistics import Statistician
+from sessiond.service.reading import SessionPage
+from sessiond.service.statistics import Statistician, UsersPage
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.statistics import StatisticsStore
 from sessiond.store.walk import UserWalk
 from tests.store.kit import ALICE, WEB
+
+_Page = TypeVar("_Page", SessionPage, UsersPage)
 
 SURVEY = Survey(1, (DurationBar(None, 2),), (DurationBar(5, 2),), (UserSessions(ALICE, 1, 2, 3),))
 
@@ -31,24 +36,23 @@ def statistician_of(scripts: ScriptSet) -> Statistician:
 
 async def all_recent(statistician: Statistician, size: int) -> list[Session]:
     """Every page of the recent list, put together."""
-    page = await statistician.recent(size, "")
-    found = list(page.sessions)
-    while page.next_page_token:
-        assert len(page.sessions) == size
-        page = await statistician.recent(size, page.next_page_token)
-        found += page.sessions
-    return found
+    pages = await _pages(statistician.recent, size)
+    assert all(len(page.sessions) == size for page in pages[:-1])
+    return [session for page in pages for session in page.sessions]
 
 
 async def all_users(statistician: Statistician, size: int) -> list[UserSessions]:
     """Every page of the list of users, put together; times to the millisecond."""
-    page = await statistician.users(size, "")
-    found = list(page.users)
-    while page.next_page_token:
-        assert len(page.users) == size
-        page = await statistician.users(size, page.next_page_token)
-        found += page.users
-    return [to_the_millisecond(user) for user in found]
+    pages = await _pages(statistician.users, size)
+    assert all(len(page.users) == size for page in pages[:-1])
+    return [to_the_millisecond(user) for page in pages for user in page.users]
+
+
+async def _pages(read: Callable[[int, str], Awaitable[_Page]], size: int) -> list[_Page]:
+    pages = [await read(size, "")]
+    while token := pages[-1].next_page_token:
+        pages.append(await read(size, token))
+    return pages
 
 
 def to_the_millisecond(user: UserSessions) -> UserSessions:

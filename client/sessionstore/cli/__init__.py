@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 _NEEDED = {"typer", "rich"}
 
@@ -15,4 +16,8 @@ def main() -> None:
         if error.name not in _NEEDED:
             raise
         sys.exit("sessionctl: typer and rich are missing: pip install 'sessionstore[cli]'")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What the terminal's encoding lacks is shown by its number.
+            stream.reconfigure(errors="backslashreplace")
     app()

@@ -18,59 +18,46 @@ from sessionstore.cli.connection import Connection, of_environment, open_client,
 from sessionstore.cli.exits import ExitCode, Failure, code_of, sentence_of
 from sessionstore.cli.output import Format, Output
 
-_PANEL = "Connection"
+
+def _connection(about: str, metavar: str, **more: Any) -> Any:
+    """An option that says how to reach the service."""
+    return typer.Option(help=about, metavar=metavar, rich_help_panel="Connection", **more)
 
 
 def _shared(
     *,
     address: Annotated[
-        str,
-        typer.Option(
-            help="Where the service is, host:port; SESSIONSTORE_ADDRESS.",
-            metavar="TARGET",
-            rich_help_panel=_PANEL,
-        ),
+        str, _connection("Where the service is, host:port; SESSIONSTORE_ADDRESS.", "TARGET")
     ] = "",
     token_file: Annotated[
-        str,
-        typer.Option(
-            help="A file with the service token; SESSIONSTORE_TOKEN_FILE.",
-            metavar="FILE",
-            rich_help_panel=_PANEL,
-        ),
+        str, _connection("A file with the service token; SESSIONSTORE_TOKEN_FILE.", "FILE")
     ] = "",
     ca_file: Annotated[
-        str,
-        typer.Option(
-            help="Certificates to trust, PEM; SESSIONSTORE_CA_FILE.",
-            metavar="FILE",
-            rich_help_panel=_PANEL,
-        ),
+        str, _connection("Certificates to trust, PEM; SESSIONSTORE_CA_FILE.", "FILE")
     ] = "",
     plaintext: Annotated[
         bool,
         typer.Option(
             "--plaintext",
             help="No TLS to another machine, on purpose; SESSIONSTORE_PLAINTEXT=1.",
-            rich_help_panel=_PANEL,
+            rich_help_panel="Connection",
         ),
     ] = False,
     timeout: Annotated[
         float,
-        typer.Option(
-            help="Seconds that a call may take, 30 by default; SESSIONSTORE_TIMEOUT.",
-            metavar="SECONDS",
-            rich_help_panel=_PANEL,
+        _connection(
+            "Seconds that a call may take, 30 by default; SESSIONSTORE_TIMEOUT.",
+            "SECONDS",
             show_default=False,
             min=0,
         ),
     ] = 0.0,
     context: Annotated[
         str,
-        typer.Option(
-            help="The saved context to use; SESSIONSTORE_CONTEXT.",
-            metavar="NAME",
-            rich_help_panel=_PANEL,
+        _connection(
+            "The saved context to use; SESSIONSTORE_CONTEXT.",
+            "NAME",
+            autocompletion=contexts.completions,
         ),
     ] = "",
     output: Annotated[

@@ -32,6 +32,11 @@ class Contexts:
         return self.by_name[name]
 
 
+def completions(incomplete: str) -> list[str]:
+    """The names that begin so, for shells."""
+    return [name for name in load().by_name if name.startswith(incomplete)]
+
+
 def path() -> Path:
     """Where contexts are saved (XDG Base Directory Specification)."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"

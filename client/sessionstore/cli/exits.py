@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "refused, or failed",
-    ExitCode.USAGE: "wrong usage or settings; nothing was sent",
+    ExitCode.USAGE: "wrong usage or settings; nothing was done",
     ExitCode.NOT_FOUND: "not found, or not valid",
     ExitCode.NOT_PERMITTED: "the service token is not accepted, or lacks the role",
     ExitCode.UNAVAILABLE: "the service cannot be reached or has no time; try again",
@@ -33,6 +33,7 @@ _BY_ERROR: tuple[tuple[type[errors.SessionStoreError], ExitCode], ...] = (
     (errors.SessionAlreadyAdopted, ExitCode.FAILED),
     (errors.SessionUnusable, ExitCode.NOT_FOUND),
     (errors.JobNotFound, ExitCode.NOT_FOUND),
+    (errors.InvalidRequest, ExitCode.USAGE),
     (errors.CallerNotAuthenticated, ExitCode.NOT_PERMITTED),
     (errors.CallerNotPermitted, ExitCode.NOT_PERMITTED),
     (errors.Unavailable, ExitCode.UNAVAILABLE),
@@ -61,5 +62,5 @@ def code_of(error: errors.SessionStoreError) -> ExitCode:
 
 def sentence_of(error: errors.SessionStoreError) -> str:
     """A failed call in one sentence, its reason last."""
-    fields = "; ".join(f"{bad.field} {bad.description}" for bad in error.field_violations)
+    fields = "; ".join(f"{bad.field}: {bad.description}" for bad in error.field_violations)
     return f"{fields or error.message} ({error.reason or error.code.name})"

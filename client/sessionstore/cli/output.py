@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -70,6 +70,10 @@ class Output:
     def interactive(self) -> bool:
         """Whether somebody is there to be asked and to watch."""
         return self._err.is_terminal
+
+    def waiting(self, what: str) -> AbstractContextManager[object]:
+        """Show that something is waited for, if stderr is a terminal."""
+        return self._err.status(what) if self.interactive else nullcontext()
 
     @contextmanager
     def progress(self, what: str, *, of_bytes: bool = False) -> Iterator[Progressed]:

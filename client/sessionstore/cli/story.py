@@ -10,6 +10,7 @@ from sessionstore.admin import AdminClient
 from sessionstore.cli.durations import short
 from sessionstore.cli.exits import Failure
 from sessionstore.cli.output import Output
+from sessionstore.cli.tables import counted
 from sessionstore.client import SessionClient
 from sessionstore.errors import RefreshTokenReused
 from sessionstore.types import ClientInfo, CreatedSession, EndReason, Outcome, RefreshedSession
@@ -53,7 +54,7 @@ class Story:
         """Erase the user."""
         erased = self._admin.delete_user(self._user)
         count = erased.ended_sessions + erased.erased_sessions
-        self._say("clean_up", f"{self._user} and all {count} sessions are erased.")
+        self._say("clean_up", f"{self._user} and {counted(count, 'session')} are erased.")
 
     def _log_in(self) -> list[CreatedSession]:
         logins = []
@@ -74,13 +75,14 @@ class Story:
     def _refresh(self, login: CreatedSession) -> RefreshedSession:
         token = login.tokens.refresh_token
         refreshed = self._sessions.refresh(token)
-        self._say("refresh", f"A refresh at once is {refreshed.outcome}: the token stays.")
-        refreshed = self._until("the token may rotate", lambda: self._rotate(token))
+        if refreshed.outcome == Outcome.CURRENT:
+            self._say("refresh", f"A refresh at once is {refreshed.outcome}: the token stays.")
+            refreshed = self._until("the token may rotate", lambda: self._rotate(token))
         same = "the same" if refreshed.session.id == login.session.id else "ANOTHER"
         moved = refreshed.session.expire_time - login.session.expire_time
         self._say(
             "refresh",
-            f"A later one is {refreshed.outcome}: a new token, {same} session, "
+            f"One in its time is {refreshed.outcome}: a new token, {same} session, "
             f"and {short(moved)} more to live.",
         )
         return refreshed
@@ -115,7 +117,7 @@ class Story:
     def _until(self, what: str, ask: Callable[[], T | None]) -> T:
         """Ask until there is an answer; that takes as long as the server's grace time."""
         deadline = time.monotonic() + _LONGEST_GRACE_S
-        with self._output.progress(f"until {what}"):
+        with self._output.waiting(f"until {what}"):
             while (answer := ask()) is None:
                 if time.monotonic() > deadline:
                     raise Failure(f"{_LONGEST_GRACE_S:g} s were not enough until {what}")

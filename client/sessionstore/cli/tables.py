@@ -112,6 +112,11 @@ def _cut(text: str) -> Text:
     return Text(plain(text), no_wrap=True, overflow="ellipsis")
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something, as in "1 session" and "1,200 sessions"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def plain(text: str) -> str:
     """The text without what would steer a terminal: users and their browsers wrote it."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -50,6 +50,13 @@ class AdminServicer:
             users=encode_statistics.users(page.users), next_page_token=page.next_page_token
         )
 
+    async def ExplainSession(self, call: Call) -> Message:
+        credential = decode_admin.credential(call.request)
+        explanation = await self._operators.explainer.explain(credential)
+        call.session_id = explanation.session_id
+        call.act["verdict"] = explanation.verdict.name
+        return encode_admin.explanation(explanation)
+
     async def PurgeSessions(self, call: Call) -> None:
         what, resume_token = decode_admin.purge(call.request)
         call.act.update(

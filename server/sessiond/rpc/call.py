@@ -21,11 +21,12 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One RPC: its full name, the role that it needs, and whether either side streams."""
+    """One RPC: its full name, and the role that it needs."""
 
     name: str
     role: Role
-    streams: bool = False
+    long: bool = False
+    """Whether it takes as long as its work: streams do, and a few others."""
 
 
 @dataclass(slots=True)

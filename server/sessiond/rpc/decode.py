@@ -10,10 +10,10 @@ from sessiond.domain import limits
 from sessiond.domain.session import Authentication, Client, Cut, EndReason, State
 from sessiond.rpc.rules import Rules
 from sessiond.service.adoption import Adoption
+from sessiond.service.judging import Credential, CredentialKind
 from sessiond.service.lifecycle import Login
 from sessiond.service.policy import Policies
 from sessiond.service.revocation import UserRevocation
-from sessiond.service.validation import Credential, CredentialKind
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 from sessiond.domain import limits
 from sessiond.rpc.decode import named_session
 from sessiond.rpc.rules import Rules
+from sessiond.service.judging import Credential
 from sessiond.service.purging import Purge
-from sessiond.service.validation import Credential
 from sessionstore.v1 import admin_service_pb2 as pb
 
 _MOST_TOKEN: Final = 4_096

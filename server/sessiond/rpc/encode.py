@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from sessiond.domain import session as domain
 from sessiond.service.issuing import Tokens
-from sessiond.service.validation import Validation
+from sessiond.service.judging import Validation
 from sessionstore.v1 import session_pb2, session_service_pb2
 
 

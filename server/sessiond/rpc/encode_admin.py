@@ -5,14 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from sessiond.domain.drift import Drift
+from sessiond.domain.explanation import Explanation
 from sessiond.domain.jobs import JobRun
 from sessiond.domain.session import Session
-from sessiond.rpc.encode import duration, sessions, timestamp
+from sessiond.rpc.encode import duration, session, sessions, timestamp
 from sessiond.service.index_audit import AuditProgress
 from sessiond.service.jobs import JobStatus
 from sessiond.service.key_rotation import NextKey
 from sessiond.service.purging import PurgeProgress
 from sessionstore.v1 import admin_service_pb2 as pb
+from sessionstore.v1.session_pb2 import EndReason
+from sessionstore.v1.session_service_pb2 import Verdict
+
+
+def explanation(value: Explanation) -> pb.ExplainSessionResponse:
+    """All that is known of a session."""
+    return pb.ExplainSessionResponse(
+        verdict=Verdict.ValueType(value.verdict),
+        summary=value.summary,
+        session_id=value.session_id,
+        session=session(value.session) if value.session else None,
+        end_reason=EndReason.ValueType(value.end_reason),
+        end_time=timestamp(value.end_ms),
+        ended_by=value.ended_by,
+        access_tokens_dead_time=timestamp(value.access_tokens_dead_ms),
+        forget_time=timestamp(value.forget_ms),
+        indexed=value.indexed,
+        generation=value.generation,
+        token_generation=value.token_generation,
+    )
 
 
 def purged(value: PurgeProgress, samples: Iterable[Session]) -> pb.PurgeSessionsResponse:

@@ -10,6 +10,9 @@ SESSION_SERVICE: Final = "sessionstore.v1.SessionService"
 ADMIN_SERVICE: Final = "sessionstore.v1.AdminService"
 SERVICES: Final = (SESSION_SERVICE, ADMIN_SERVICE)
 
+LONG: Final = frozenset({f"/{ADMIN_SERVICE}/ListUsers"})
+"""What takes as long as the store is large, beside all that streams."""
+
 ROLES: Final = {
     f"/{SESSION_SERVICE}/CreateSession": Role.WRITER,
     f"/{SESSION_SERVICE}/RefreshSession": Role.WRITER,

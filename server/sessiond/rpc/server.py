@@ -19,11 +19,12 @@ from sessiond.domain.callers import Role
 from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, Reply, compose
 from sessiond.rpc.errors import REQUEST_ID_KEY
-from sessiond.rpc.interceptors.streams import OpenStreams
+from sessiond.rpc.interceptors.long_calls import LongCalls
 from sessiond.rpc.malformed import parse
+from sessiond.rpc.methods import LONG
 
 _LAST_WORDS_S: Final = 0.2
-"""Enough to tell the callers of streams why they end."""
+"""Enough to tell callers why their long calls end."""
 _CANCELLED_WITHIN_S: Final = 0.05
 """After the last request: a handler that is not cancelled by then has read them all."""
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
@@ -98,11 +99,9 @@ def add_service(
     """Serve every method of a service with the servicer's handler of the same name."""
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for descriptor in service.methods:
-        if not hasattr(servicer, descriptor.name):
-            continue
         name = f"/{service.full_name}/{descriptor.name}"
         streams = descriptor.client_streaming or descriptor.server_streaming
-        method = Method(name, roles[name], streams)
+        method = Method(name, roles[name], long=streams or name in LONG)
         parsing = _parsed(descriptor, getattr(servicer, descriptor.name))
         handler = compose(method, parsing, interceptors)
         kind = _KINDS[descriptor.client_streaming, descriptor.server_streaming]
@@ -114,11 +113,11 @@ def add_service(
     )
 
 
-async def stop(server: grpc.aio.Server, streams: OpenStreams, drain_s: float) -> None:
+async def stop(server: grpc.aio.Server, long_calls: LongCalls, drain_s: float) -> None:
     """Take no more calls; calls in flight may finish within the drain time, in seconds."""
     stopping = asyncio.create_task(server.stop(drain_s + _LAST_WORDS_S))
     await asyncio.wait([stopping], timeout=drain_s)
-    streams.end()
+    long_calls.end()
     await stopping
 
 

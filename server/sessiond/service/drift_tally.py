@@ -24,7 +24,7 @@ class DriftTally:
     """
 
     def __init__(self, *, repair: bool) -> None:
-        self.repair: Final = repair
+        self._repair = repair
         self._found = Counter[DriftKind]()
         self._names: dict[DriftKind, dict[str, None]] = defaultdict(dict)
         self._kept = 0
@@ -46,7 +46,7 @@ class DriftTally:
             Drift(
                 kind,
                 found=found,
-                repaired=found if self.repair and kind.can_be_repaired else 0,
+                repaired=found if self._repair and kind.can_be_repaired else 0,
                 samples=tuple(islice(self._names[kind], MOST_SAMPLES)),
             )
             for kind, found in sorted(self._found.items())
@@ -55,7 +55,7 @@ class DriftTally:
     def unlisted(self) -> dict[int, list[str]] | None:
         """By partition, the users who are missing from the index of users; None if too many are."""
         users: dict[int, list[str]] = defaultdict(list)
-        if self.repair:
+        if self._repair:
             return users
         kind = DriftKind.USER_ENTRY_MISSING
         if len(self._names[kind]) < self._found[kind]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sessiond.service.deletion import Deletion
+from sessiond.service.explaining import Explainer
 from sessiond.service.exporting import Exporter
 from sessiond.service.importing import Importer
 from sessiond.service.index_audit import IndexAudit
@@ -19,6 +20,7 @@ class Operators:
     """What AdminService calls."""
 
     statistician: Statistician
+    explainer: Explainer
     purger: Purger
     deletion: Deletion
     index_audit: IndexAudit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -55,7 +55,7 @@ class Purger:
 
     async def purge(
         self, caller: Caller, what: Purge, resume_token: str = ""
-    ) -> AsyncIterator[PurgeProgress]:
+    ) -> AsyncGenerator[PurgeProgress, None]:
         """Go past all users, step by step. Whoever stops asking stops it.
 
         Raises:

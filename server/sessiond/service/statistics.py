@@ -100,7 +100,7 @@ class Statistician:
             InvalidFieldError: the page token is not of this list.
         """
         ranking = _Ranking(page_size + 1, page_tokens.read(page_token, _USERS, _ranked))
-        async for page in self._walk.pages():
+        async for page in self._walk.pages(rests=False):
             await ranking.offer(self._store, page)
         users = tuple(ranking.users[:page_size])
         more = len(ranking.users) > page_size

@@ -12,7 +12,7 @@ from sessiond.store.link import Argument
 from sessiond.store.script_set import ScriptSet
 
 _SCAN_COUNT: Final = 1_000
-_MOST: Final = 500
+_MOST: Final = 250
 """How many sessions or entries a script looks at: a millisecond or two."""
 
 
@@ -21,6 +21,13 @@ class Finding(NamedTuple):
 
     kind: DriftKind
     what: str
+
+
+class Seen(NamedTuple):
+    """What disagrees in some sets, and the sessions that are where they belong."""
+
+    findings: list[Finding]
+    session_ids: list[str]
 
 
 class KeyPage(NamedTuple):
@@ -73,16 +80,18 @@ class AuditStore:
     async def sessions(
         self, partition: int, session_ids: Sequence[str], *, repair: bool
     ) -> list[Finding]:
-        """Hold sessions of a partition against the indexes and the TTL that they must have."""
+        """Hold sessions of a partition against the index and the TTL that they must have."""
         subjects: list[tuple[Argument, ...]] = [(session_id,) for session_id in session_ids]
-        return await self._audit("audit_sessions", partition, subjects, self._caps, repair=repair)
+        seen = await self._audit("audit_sessions", partition, subjects, self._caps, repair=repair)
+        return seen.findings
 
     async def indexes(
         self, partition: int, sets: Sequence[tuple[str, str]], *, repair: bool
-    ) -> list[Finding]:
+    ) -> Seen:
         """Hold live sets and histories of a partition against their sessions and users.
 
-        Each set is a profile and a user; without a profile it is the user's history.
+        Each set is a profile and a user; without a profile it is the user's history. The sessions
+        are held against what they must have by themselves, too.
         """
         return await self._audit("audit_indexes", partition, sets, repair=repair)
 
@@ -124,11 +133,11 @@ class AuditStore:
         extra: tuple[Argument, ...] = (),
         *,
         repair: bool,
-    ) -> list[Finding]:
+    ) -> Seen:
         """Run a script until it has looked at every subject."""
-        found: list[Finding] = []
+        seen = Seen([], [])
         while subjects:
-            done, flat = await self._scripts.run(
+            done, flat, *members = await self._scripts.run(
                 script,
                 self._scripts.keys.bases[partition],
                 (
@@ -137,9 +146,10 @@ class AuditStore:
                 ),
                 idempotent=True,
             )  # fmt: skip
-            found += _findings(flat)
+            seen.findings.extend(_findings(flat))
+            seen.session_ids.extend(word.decode() for ids in members for word in ids)
             subjects = subjects[done:]
-        return found
+        return seen
 
 
 def _mode(repair: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sessiond.domain.errors import (
@@ -17,6 +16,7 @@ from sessiond.domain.errors import (
     StoreUnavailableError,
 )
 from sessiond.domain.session import Session
+from sessiond.domain.times import rfc3339
 from sessiond.store.fields import decode_session
 
 
@@ -70,15 +70,10 @@ def refused(status: str, session: Session) -> SessionStoreError:
     metadata = {
         "session_id": session.id,
         "end_reason": session.end_reason.name,
-        "end_time": _rfc3339(session.end_ms),
+        "end_time": rfc3339(session.end_ms),
     }
     if status == "ENDED":
         return SessionEndedError("the session has ended", **metadata)
     if status == "EXPIRED":
         return SessionExpiredError("the session has expired", **metadata)
     raise AssertionError(f"a script answered {status!r}")
-
-
-def _rfc3339(ms: int) -> str:
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -78,8 +78,8 @@ class TransferStore:
 
         Raises:
             SessionAlreadyAdoptedError, RequestIdReusedError, ReplaySupersededError,
-            SessionNotFoundError (another user's too), SessionEndedError, SessionExpiredError,
-            StoreFullError: nothing was changed.
+            SessionNotFoundError (another user's too), SessionEndedError, SessionExpiredError:
+            nothing was changed.
         """
         status, *rest = await self._scripts.run(
             "adopt",

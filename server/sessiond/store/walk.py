@@ -80,11 +80,12 @@ class UserWalk:
         sizes = (self._scripts.read("ZCARD", keys.users(p)) for p in range(PARTITIONS))
         return sum(await asyncio.gather(*sizes))
 
-    async def pages(self, start: Place = START) -> AsyncIterator[UserPage]:
+    async def pages(self, start: Place = START, *, rests: bool = True) -> AsyncIterator[UserPage]:
         """Every page from a place on; only the last may be empty.
 
         After each page the walk rests for as long as the page and what was done with it took, so
-        that it never takes more than half of the engine's time.
+        that it never takes more than half of the engine's time. One that somebody waits for may do
+        without, and only takes its turn with other calls.
         """
         clock = asyncio.get_running_loop().time
         place, named = start, set[str]()
@@ -98,7 +99,8 @@ class UserWalk:
             if page.next.partition != place.partition:
                 named.clear()
             place = page.next
-            await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
+            if rests:
+                await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
 
     async def _page(self, place: Place, named: set[str]) -> UserPage:
         """The page at a place, without those already named: the engine names some twice."""

@@ -101,18 +101,22 @@ class AccessTokens:
         claims |= _authentication_claims(session.authentication)
         return self._jwt.sign(claims), expire_s * 1000
 
-    def verify(self, token: str) -> AccessClaims:
+    def verify(self, token: str, *, at_any_age: bool = False) -> AccessClaims:
         """What a token says, if this service signed it as an access token and it is in its time.
 
         Whether the session is still live is for the store to say, and whether the audience fits is
         for the service that received the token (OWASP ASVS 9.2.3).
+
+        Args:
+            token: as it was presented.
+            at_any_age: to learn what an expired token was about; nobody is let in by it.
 
         Raises:
             AccessTokenExpiredError: only its time has passed, by more than the leeway.
             AccessTokenInvalidError: anything else; the message does not say what.
         """
         try:
-            return self._jwt.verify(token)
+            return self._jwt.verify(token, at_any_age=at_any_age)
         except JwtExpiredError:
             raise AccessTokenExpiredError("the access token has expired") from None
         except JwtInvalidError:

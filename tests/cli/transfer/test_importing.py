@@ -5,11 +5,16 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Final
 
 from sessionstore import ImportOutcome, ImportResult
 from sessionstore.cli.transfer.importing import BATCH, Import
 from sessionstore.cli.transfer.tally import UNREADABLE, Tally
 from tests.cli.transfer.files import CREATED, EXPIRES, ROW, csv_of, read
+
+_STUCK_S: Final = 0.5
+"""What reads a few hundred rows takes far less."""
 
 
 def result(outcome: ImportOutcome, *evicted: str) -> ImportResult:
@@ -67,6 +72,22 @@ def test_bad_rows_do_not_pile_up_behind_a_good_one() -> None:
     batch = next(work.batches())
     assert len(batch) == 1
     assert len(work._unsettled) < 10_000
+
+
+def test_reading_waits_for_answers() -> None:
+    """However fast the file is, few of its rows are in memory."""
+    work, _ = import_of(csv_of(*rows(20 * BATCH)))
+    batches = work.batches()
+    with ThreadPoolExecutor(1) as reader:
+        ahead = 0
+        while True:
+            batch = reader.submit(next, batches)
+            if not wait((batch,), timeout=_STUCK_S).done:
+                break
+            ahead += 1
+        assert 1 <= ahead < 20
+        work.answered(imported(BATCH))
+        assert len(batch.result(timeout=10)) == BATCH
 
 
 def test_the_first_rows_of_each_kind_are_told_and_all_of_them_reported() -> None:

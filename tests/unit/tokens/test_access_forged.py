@@ -283,6 +283,23 @@ def test_three_megabytes_are_refused_unread(access: AccessTokens, text: str) -> 
     assert time.perf_counter() - start < 0.05
 
 
+def test_at_any_age_an_expired_token_is_read_and_a_wrong_one_is_not(
+    access: AccessTokens, signing_key: TokenKey
+) -> None:
+    old = access_claims(exp=NOW - 31, iat=NOW - HOUR)
+    token = signed(signing_key, header(signing_key), old)
+    for _ in range(2):
+        assert access.verify(token, at_any_age=True).session_id == old["sid"]
+        with pytest.raises(AccessTokenExpiredError):
+            access.verify(token)
+    for wrong in (
+        token[:-8] + "AAAAAAAA",
+        signed(signing_key, header(signing_key), old | {"iss": "x"}),
+    ):
+        with pytest.raises(AccessTokenInvalidError):
+            access.verify(wrong, at_any_age=True)
+
+
 def test_a_token_that_is_both_wrong_and_old_is_wrong(
     access: AccessTokens, signing_key: TokenKey
 ) -> None:
@@ -290,4 +307,4 @@ def test_a_token_that_is_both_wrong_and_old_is_wrong(
     with pytest.raises(AccessTokenExpiredError):
         access.verify(signed(signing_key, header(signing_key), old))
     refused(access, signed(signing_key, header(signing_key), old | {"iss": "other"}))
-    refused(access, signed(signing_key, header(signing_key), old)[:-2] + "AA")
+    refused(access, signed(signing_key, header(signing_key), old)[:-8] + "AAAAAAAA")

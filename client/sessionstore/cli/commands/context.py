@@ -14,13 +14,10 @@ from sessionstore.cli.connection import Connection
 from sessionstore.cli.exits import ExitCode, Failure
 from sessionstore.cli.tables import fields, table
 
-
-def _known(incomplete: str) -> list[str]:
-    return [name for name in contexts.load().by_name if name.startswith(incomplete)]
-
-
 Name = Annotated[str, typer.Argument(help="The context.", metavar="NAME")]
-Known = Annotated[str, typer.Argument(help="The context.", metavar="NAME", autocompletion=_known)]
+Known = Annotated[
+    str, typer.Argument(help="The context.", metavar="NAME", autocompletion=contexts.completions)
+]
 
 
 def save_context(cli: Cli, name: Name) -> None:
@@ -61,7 +58,9 @@ def show_context(
     name: Annotated[
         str,
         typer.Argument(
-            help="The context; the current one if none.", metavar="[NAME]", autocompletion=_known
+            help="The context; the current one if none.",
+            metavar="[NAME]",
+            autocompletion=contexts.completions,
         ),
     ] = "",
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sessionstore.cli.asking import confirm
 from sessionstore.cli.command import Cli
 from sessionstore.cli.options import UserId, Yes
-from sessionstore.cli.tables import plain
+from sessionstore.cli.tables import counted, plain
 
 
 def delete_user(cli: Cli, user: UserId, *, yes: Yes = False) -> None:
@@ -14,6 +14,6 @@ def delete_user(cli: Cli, user: UserId, *, yes: Yes = False) -> None:
     deleted = cli.admin.delete_user(user)
     cli.output.show(
         deleted,
-        f"{deleted.ended_sessions:,} live sessions ended and erased, "
+        f"{counted(deleted.ended_sessions, 'live session')} ended and erased, "
         f"{deleted.erased_sessions:,} erased that were not live",
     )

@@ -10,6 +10,7 @@ import typer
 from sessionstore import SessionStoreError, State
 from sessionstore.cli.command import Cli
 from sessionstore.cli.exits import ExitCode, Failure
+from sessionstore.cli.tables import counted
 from sessionstore.cli.transfer.rows import FileFormat
 from sessionstore.cli.transfer.target import Target, open_target
 from sessionstore.cli.transfer.writing import ALL, TABLE, Rows
@@ -42,12 +43,14 @@ def export(
     rows = Rows(form, ALL if all_columns else TABLE)
     try:
         target = open_target(file, resumed=bool(resume))
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}", ExitCode.USAGE) from error
+    try:
         if not resume:
             target.write(rows.header())
-        work = Export(cli, rows, target, resume)
-        work.run(user, states or ())
+        Export(cli, rows, target, resume).run(user, states or ())
     except OSError as error:
-        raise Failure(f"{error.filename or file}: {error.strerror}", ExitCode.USAGE) from error
+        raise Failure(f"{file} cannot be written: {error.strerror}") from error
 
 
 class Export:
@@ -64,15 +67,13 @@ class Export:
         """Write all of them; if that is stopped, say how to go on."""
         try:
             self._copy(user, states)
-        except (SessionStoreError, KeyboardInterrupt) as error:
+        except (SessionStoreError, KeyboardInterrupt):
             self._target.keep()
             how = f": go on with --resume {self._place}" if self._place else ""
-            self._cli.output.note(f"stopped after {self._count:,} sessions{how}")
-            if isinstance(error, KeyboardInterrupt):
-                raise Failure("interrupted", ExitCode.INTERRUPTED) from None
+            self._cli.output.note(f"stopped after {counted(self._count, 'session')}{how}")
             raise
         self._target.complete()
-        self._cli.output.note(f"{self._count:,} sessions")
+        self._cli.output.note(counted(self._count, "session"))
 
     def _copy(self, user: str, states: Sequence[State]) -> None:
         pages = self._cli.admin.export(user, states=states, resume_token=self._place)

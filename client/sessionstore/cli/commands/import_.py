@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
@@ -79,8 +79,11 @@ def import_(
             delimiter=_character(delimiter),
             profile=profile,
         )
-    with _usage_errors(), open_source(file) as source, _open_report(report) as lines:
+        source = open_source(file)
         entries = reader.entries(source.stream, from_line=from_line)
+        # What an import goes on with adds to the report of its first part.
+        lines = report.open("a" if from_line > 1 else "w", encoding="utf-8") if report else None
+    with lines or nullcontext():
         tally = Tally(cli.output.note, lines)
         _run(cli, Import(entries, tally, from_line=from_line), source, tally, dry_run=dry_run)
 
@@ -91,16 +94,17 @@ def _run(cli: Cli, work: Import, source: Source, tally: Tally, *, dry_run: bool)
     def summarize(next_line: int | None) -> None:
         seconds = time.monotonic() - started
         summary = Summary.of(tally, validate_only=dry_run, next_line=next_line, seconds=seconds)
-        cli.output.show(summary, summary.table())
+        cli.output.show(summary, summary.table(), f"\n{summary.sentence()}")
 
     try:
         _send(cli, work, source, tally, dry_run=dry_run)
     except (SessionStoreError, OSError, KeyboardInterrupt) as error:
         summarize(work.next_line)
         cli.output.note(f"stopped: go on with --from-line {work.next_line}, or from the beginning")
-        if isinstance(error, KeyboardInterrupt):
-            raise Failure("interrupted", ExitCode.INTERRUPTED) from None
+        if isinstance(error, OSError):
+            raise Failure(f"the file or the report: {error.strerror}") from error
         raise
+    source.stream.close()
     summarize(None)
     if tally.bad:
         raise Failure(f"{tally.bad:,} rows are wrong")
@@ -122,15 +126,6 @@ def _usage_errors() -> Iterator[None]:
         raise Failure(str(error), ExitCode.USAGE) from error
     except OSError as error:
         raise Failure(f"{error.filename or 'file'}: {error.strerror}", ExitCode.USAGE) from error
-
-
-@contextmanager
-def _open_report(path: Path | None) -> Iterator[TextIO | None]:
-    if path is None:
-        yield None
-        return
-    with path.open("w", encoding="utf-8") as file:
-        yield file
 
 
 def _zone(name: str) -> ZoneInfo | None:

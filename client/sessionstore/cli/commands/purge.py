@@ -15,7 +15,7 @@ from sessionstore.cli.durations import parse_duration, parse_time, rfc3339
 from sessionstore.cli.exits import ExitCode, Failure
 from sessionstore.cli.options import Yes
 from sessionstore.cli.output import Whole
-from sessionstore.cli.tables import session_table
+from sessionstore.cli.tables import counted, session_table
 from sessionstore.types import Session
 
 
@@ -102,7 +102,7 @@ def _report(
 ) -> None:
     verb = "removed" if execute else "would be removed"
     cli.output.print(
-        f"{last.sessions:,} sessions {verb}: {last.ended_sessions:,} ended, "
+        f"{counted(last.sessions, 'session')} {verb}: {last.ended_sessions:,} ended, "
         f"{last.expired_sessions:,} expired, {last.active_sessions:,} active",
         f"cutoff {rfc3339(last.cutoff_time)}",
     )

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.table import Table
 
 from sessionstore.cli.command import Cli
-from sessionstore.cli.tables import plain, session_table, table
+from sessionstore.cli.paging import Limit, first
+from sessionstore.cli.tables import counted, plain, session_table, table
 from sessionstore.types import Session
 
-_LARGEST_PAGE = 200
 
-
-def recent(
-    cli: Cli,
-    *,
-    limit: Annotated[int, typer.Option("--limit", "-n", help="How many sessions.", min=1)] = 30,
-) -> None:
+def recent(cli: Cli, *, limit: Limit = 30) -> None:
     """Show the sessions created last, and how many of them each user has."""
-    newest = cli.admin.recent(page_size=min(limit, _LARGEST_PAGE))
-    sessions = list(islice(newest, limit))
+    sessions = first(limit, lambda size: cli.admin.recent(page_size=size))
     active = sum(session.active for session in sessions)
     users = _by_user(sessions)
     cli.output.show(
         {"sessions": sessions, "active": active, "users": users},
         session_table(sessions),
-        f"\n{len(sessions)} sessions: {active} active, {len(sessions) - active} not\n",
+        f"\n{counted(len(sessions), 'session')}: {active} active, {len(sessions) - active} not\n",
         _users_table(users),
     )
 

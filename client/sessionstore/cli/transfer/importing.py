@@ -16,6 +16,8 @@ BATCH: Final = 500
 """Sessions of a request."""
 _MOST_ROWS: Final = 5_000
 """Rows that a request may wait for, so that bad ones do not pile up."""
+_AHEAD: Final = 8
+"""Requests that may be without an answer: what is read ahead is held in memory."""
 
 
 class Import:
@@ -31,9 +33,10 @@ class Import:
         self._tally = tally
         self._unsettled: deque[Entry] = deque()
         self._lock = threading.Lock()
+        self._room = threading.Semaphore(_AHEAD)
 
     def batches(self) -> Iterator[Sequence[ImportedSession]]:
-        """What to send."""
+        """What to send; it waits for answers to what was sent before."""
         batch: list[ImportedSession] = []
         rows = 0
         for entry in self._entries:
@@ -42,9 +45,11 @@ class Import:
             if isinstance(entry, Readable):
                 batch.append(entry.session)
             if batch and (len(batch) == BATCH or rows >= _MOST_ROWS):
+                self._room.acquire()
                 yield batch
                 batch, rows = [], 0
         if batch:
+            self._room.acquire()
             yield batch
 
     def answered(self, results: Iterable[ImportResult]) -> None:
@@ -56,6 +61,7 @@ class Import:
                 self._tally.answered(entry.line, result)
                 self.next_line = entry.line + 1
             self._settle_unreadable()
+        self._room.release()
 
     def _wait(self, entry: Entry) -> None:
         with self._lock:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A stream of bytes, and how much of it there is."""
+    """A stream of bytes, and how much of it there is.
+
+    It must not be closed while somebody waits for more of it: that would wait as well.
+    """
 
     stream: BufferedReader
     size: int
@@ -21,17 +22,21 @@ class Source:
 
     def position(self) -> int:
         """How many bytes are read, as far as that is known."""
-        return os.lseek(self.stream.fileno(), 0, os.SEEK_CUR) if self.size else 0
+        if not self.size:
+            return 0
+        try:
+            return os.lseek(self.stream.fileno(), 0, os.SEEK_CUR)
+        except ValueError:  # who reads it has come to its end, and closed it
+            return self.size
 
 
-@contextmanager
-def open_source(path: str) -> Iterator[Source]:
+def open_source(path: str) -> Source:
     """Open a file, or standard input for "-".
 
     Raises:
         OSError: it cannot be read.
     """
     given = path == "-"
-    with open(sys.stdin.fileno() if given else path, "rb", closefd=not given) as stream:
-        status = os.fstat(stream.fileno())
-        yield Source(stream, status.st_size if stat.S_ISREG(status.st_mode) else 0)
+    stream = open(sys.stdin.fileno() if given else path, "rb", closefd=not given)  # noqa: SIM115
+    status = os.fstat(stream.fileno())
+    return Source(stream, status.st_size if stat.S_ISREG(status.st_mode) else 0)

@@ -8,6 +8,7 @@ from typing import Final
 from rich.table import Table
 
 from sessionstore.admin_types import ImportOutcome
+from sessionstore.cli.tables import table
 from sessionstore.cli.transfer.tally import OUTCOMES, UNREADABLE, Tally
 
 _MEANINGS: Final[dict[str, str]] = {
@@ -51,12 +52,14 @@ class Summary:
 
     def table(self) -> Table:
         """For people."""
-        title = "would come to" if self.validate_only else "came to"
-        table = Table("outcome", "rows", "meaning", title=f"{self.rows:,} rows {title}")
-        table.columns[1].justify = "right"
+        made = table("OUTCOME", "ROWS", "MEANING", right=("ROWS",))
         for outcome in OUTCOMES:
             count = self.outcomes[str(outcome).lower()]
-            table.add_row(str(outcome), f"{count:,}", _MEANINGS.get(outcome, ""))
-        table.add_section()
-        table.add_row("made room", f"{self.made_room:,}", "live sessions that ended for others")
-        return table
+            made.add_row(str(outcome), f"{count:,}", _MEANINGS[outcome])
+        return made
+
+    def sentence(self) -> str:
+        """All in all."""
+        come = "would come" if self.validate_only else "came"
+        room = f"; {self.made_room:,} live sessions ended to make room" if self.made_room else ""
+        return f"{self.rows:,} rows, of which {self.outcomes['imported']:,} {come} in{room}"

@@ -1,6 +1,6 @@
 """Ends a call at its deadline, or at the server's own bound if that is earlier.
 
-A stream takes as long as its work: only its caller bounds it.
+A long call takes as long as its work: only its caller bounds it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from sessiond.rpc.call import Call, Handler, Method, Reply
 
 
 class Deadline:
-    """Gives every call but streams a bound in seconds."""
+    """Gives every call but long ones a bound in seconds."""
 
     def __init__(self, longest_s: float) -> None:
         self._longest_s = longest_s
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """Cancel the handler when the call's time runs out."""
-        longest_s = None if method.streams else self._longest_s
+        longest_s = None if method.long else self._longest_s
 
         async def timed(call: Call) -> Reply:
             both = (longest_s, call.context.time_remaining())

@@ -7,16 +7,16 @@ from sessiond.rpc.call import Call, Handler, Method, Reply
 
 
 class OverloadGuard:
-    """Counts the calls of one server, or its streams alone."""
+    """Counts the calls of one server, or its long ones alone."""
 
-    def __init__(self, most: int, *, streams_only: bool = False) -> None:
+    def __init__(self, most: int, *, long_only: bool = False) -> None:
         self._most = most
-        self._streams_only = streams_only
+        self._long_only = long_only
         self._in_flight = 0
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """Refuse calls over the bound."""
-        if self._streams_only and not method.streams:
+        if self._long_only and not method.long:
             return handler
 
         async def guarded(call: Call) -> Reply:

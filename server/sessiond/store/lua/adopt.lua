@@ -1,5 +1,6 @@
 -- Hands an imported session to the first who asks for its tokens.
 -- include: clock hash idempotency
+-- flags: allow-oom
 --   KEYS[1] partition base
 --   ARGV[1] session id     ARGV[2] user             ARGV[3] MAC key id
 --   ARGV[4] request hash   ARGV[5] digest of the request      ARGV[6] its TTL, ms

@@ -1,5 +1,5 @@
 -- Creates a session and makes room for it.
--- include: clock hash ending idempotency
+-- include: clock hash ending creation idempotency
 --   KEYS[1]    partition base
 --   ARGV[1-6]  see lib/ending.lua
 --   ARGV[7]  user           ARGV[8]  session id            ARGV[9]  profile
@@ -93,32 +93,7 @@ end
 
 local absolute = now + tonumber(ARGV[13])
 local expiry = math.min(now + tonumber(ARGV[12]), absolute)
-local fields = {
-  'u', user, 'c', int(score), 'x', int(expiry), 'X', int(absolute), 'i', ARGV[12],
-  'g', '1', 'K', ARGV[14],
-}
-if now_us ~= score then
-  fields[#fields + 1] = 'm'
-  fields[#fields + 1] = int(now)
-end
-if profile ~= 'default' then
-  fields[#fields + 1] = 'p'
-  fields[#fields + 1] = profile
-end
-if at_cap == 'evict_idle' then
-  fields[#fields + 1] = 'k'
-  fields[#fields + 1] = '1'
-end
-for i = 20, #ARGV do fields[#fields + 1] = ARGV[i] end
-redis.call('HSET', session_key(id), unpack(fields))
-redis.call('PEXPIREAT', session_key(id), int(expiry + REMEMBERED_MS))
-redis.call('ZADD', live, int(score), id)
-count('live', 1)
-count('created', 1)
-redis.call('ZADD', RECENT, int(score), id)
-redis.call('ZREMRANGEBYRANK', RECENT, 0, -RECENT_MOST - 1)
-visit(user, expiry)
-log(0, id, user, 0)
+begin_session(score, expiry, absolute, now_us ~= score and { 'm', int(now) } or {})
 write_counts()
 write_histogram(before, census(user))
 

@@ -5,20 +5,13 @@
 --   ARGV[1] most entries to look at before the next user   ARGV[2] users
 -- Returns {how many of the users were looked at, {user, ...}}.
 local profiles = redis.call('HKEYS', PROFILES)
-
--- Longer sets are asked for in parts: Lua's stack bounds how many arguments a call takes.
-local PART = 1000
 local most, seen = tonumber(ARGV[1]), 0
 
 local function is_dangling(set)
-  local ids = redis.call('ZRANGE', set, 0, -1)
-  seen = seen + #ids
-  for first = 1, #ids, PART do
-    local keys = {}
-    for i = first, math.min(#ids, first + PART - 1) do keys[#keys + 1] = session_key(ids[i]) end
-    if redis.call('EXISTS', unpack(keys)) < #keys then return true end
-  end
-  return false
+  local keys = redis.call('ZRANGE', set, 0, -1)
+  seen = seen + #keys
+  for i, id in ipairs(keys) do keys[i] = session_key(id) end
+  return #keys > 0 and redis.call('EXISTS', unpack(keys)) < #keys
 end
 
 local function has_dangling(user)

@@ -10,7 +10,7 @@ local profiles = redis.call('HKEYS', PROFILES)
 local seen, done, found = 0, 0, {}
 
 local function take(set)
-  for _, id in ipairs(redis.call('ZREVRANGE', set, 0, -1)) do
+  for _, id in ipairs(redis.call('ZRANGE', set, 0, -1, 'REV')) do
     local session, flat = read_session(id)
     if session and string.find(states, state_of(session), 1, true) then
       found[#found + 1] = id

@@ -1,5 +1,5 @@
 -- Takes over a session of another system, as it was there. What is here already stays as it is.
--- include: clock hash ending order
+-- include: clock hash ending creation order
 --   KEYS[1]    partition base
 --   ARGV[1-6]  see lib/ending.lua
 --   ARGV[7]  user             ARGV[8]  session id        ARGV[9]  profile
@@ -68,29 +68,8 @@ for _, member in ipairs(replaced) do finish(member.id, member.session, REPLACED)
 for i = 1, excess do finish(staying[i].id, staying[i].session, EVICTED_BY_CAP) end
 
 local absolute = math.max(math.floor(created / 1000) + absolute_ms, expiry)
-local fields = {
-  'u', user, 'c', int(created), 'x', int(expiry), 'X', int(absolute), 'i', ARGV[12],
-  'g', '1', 'K', ARGV[14], 'y', '1',
-}
-if profile ~= 'default' then
-  fields[#fields + 1] = 'p'
-  fields[#fields + 1] = profile
-end
-if at_cap == 'evict_idle' then
-  fields[#fields + 1] = 'k'
-  fields[#fields + 1] = '1'
-end
-for i = 20, #ARGV do fields[#fields + 1] = ARGV[i] end
-redis.call('HSET', session_key(id), unpack(fields))
-redis.call('PEXPIREAT', session_key(id), int(expiry + REMEMBERED_MS))
-redis.call('ZADD', live, int(created), id)
-count('live', 1)
-count('created', 1)
+begin_session(created, expiry, absolute, { 'y', '1' })
 count('imported', 1)
-redis.call('ZADD', RECENT, int(created), id)
-redis.call('ZREMRANGEBYRANK', RECENT, 0, -RECENT_MOST - 1)
-visit(user, expiry)
-log(0, id, user, 0)
 write_counts()
 write_histogram(before, census(user))
 return { 'IMPORTED', making_room }

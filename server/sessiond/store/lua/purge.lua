@@ -11,87 +11,113 @@
 local cutoff, with_live, execute = tonumber(ARGV[7]), ARGV[8] == 'live', ARGV[9] == 'execute'
 local most, most_samples = tonumber(ARGV[10]), tonumber(ARGV[11])
 local profiles = redis.call('HKEYS', PROFILES)
-local FORGET, DROP, ERASE = 'ended', 'expired', 'live'
+-- By how much scores of a history are later than the ends: sessions that ended together follow one
+-- another, and so do those after the clock stepped back.
+local LATER_MS = 60000
 
-local doomed, seen = {}, 0
-local function doom(how, id, user, profile, session)
-  doomed[#doomed + 1] = { how = how, id = id, user = user, profile = profile, session = session }
+-- By user: how many live sessions and history entries, and what goes of them.
+local plans = {}
+local plan
+local seen, doomed, samples = 0, 0, {}
+local ended, expired, active = 0, 0, 0
+
+-- Whether there is room for one more in this step. A count is never cut short: it could not go on.
+local function doom(id)
+  if execute and doomed == most then
+    plan.cut = true
+    return false
+  end
+  doomed = doomed + 1
+  if doomed <= most_samples then
+    samples[#samples + 1] = id
+    samples[#samples + 1] = redis.call('HGETALL', session_key(id))
+  end
+  return true
 end
 
-local function last_refresh(id)
-  local times = redis.call('HMGET', session_key(id), 'r', 'c')
-  return tonumber(times[1]) or math.floor((tonumber(times[2]) or math.huge) / 1000)
+local function look_at_member(id, user, profile)
+  local f = redis.call('HMGET', session_key(id), 'x', 'X', 'e', 'r', 'c')
+  local expiry = tonumber(f[1])
+  if not expiry or f[3] then return end
+  local is_live = expiry > now
+  local age_from = expiry
+  if is_live then
+    if not with_live then return end
+    age_from = tonumber(f[4]) or math.floor((tonumber(f[5]) or math.huge) / 1000)
+  end
+  if age_from >= cutoff or not doom(id) then return end
+  if is_live then active = active + 1 else expired = expired + 1 end
+  if not execute then return end
+  local session = { u = user, p = profile, x = f[1], X = f[2], e = false, expiry = expiry }
+  plan.members[#plan.members + 1] = { id = id, session = session, is_live = is_live }
 end
 
 local function look_at_live(user, profile)
-  for _, member in ipairs(members_of(profile, user)) do
-    local id, session = member.id, member.session
-    seen = seen + 1
-    if session and not session.e then
-      if session.expiry <= now then
-        if session.expiry < cutoff then doom(DROP, id, user, profile, session) end
-      elseif with_live and last_refresh(id) < cutoff then
-        doom(ERASE, id, user, profile, session)
-      end
-    end
-  end
+  local ids = redis.call('ZRANGE', live_key(profile, user), 0, -1)
+  plan.live = plan.live + #ids
+  for _, id in ipairs(ids) do look_at_member(id, user, profile) end
 end
 
-local function look_at_history(user)
-  for _, id in ipairs(redis.call('ZRANGE', history_key(user), 0, -1)) do
-    seen = seen + 1
-    local ended = tonumber(redis.call('HGET', session_key(id), 'E'))
-    if ended and ended < cutoff then doom(FORGET, id, user) end
+-- A history's score is no earlier than the end, and hardly later: its hash is read if that may matter.
+local function look_at_past(id, score, is_due)
+  local at = score
+  if is_due or (score >= cutoff and score < cutoff + LATER_MS) then
+    at = tonumber(redis.call('HGET', session_key(id), 'E'))
   end
+  if not at or at >= cutoff or not doom(id) then return end
+  ended = ended + 1
+  if execute then plan.past[#plan.past + 1] = id end
+end
+
+local function look_at(user)
+  plan = { user = user, live = 0, members = {}, past = {}, keys = {} }
+  plans[#plans + 1] = plan
+  -- Before the visit that is due, nothing has expired and every hash is there.
+  local visit_at = tonumber(redis.call('ZSCORE', USERS, user))
+  local is_due = not visit_at or visit_at <= now + 1000
+  if is_due or with_live then
+    for _, profile in ipairs(profiles) do look_at_live(user, profile) end
+  end
+  local kept = redis.call('ZRANGE', history_key(user), 0, -1, 'WITHSCORES')
+  plan.kept = #kept / 2
+  for i = 1, #kept, 2 do look_at_past(kept[i], tonumber(kept[i + 1]), is_due) end
+  seen = seen + plan.live + plan.kept
 end
 
 local finished = 0
 for i = 12, #ARGV do
-  for _, profile in ipairs(profiles) do look_at_live(ARGV[i], profile) end
-  look_at_history(ARGV[i])
+  look_at(ARGV[i])
+  if plan.cut then break end
   finished = finished + 1
   if seen >= most then break end
 end
-if execute and #doomed > most then
-  finished = finished - 1
-  for i = #doomed, most + 1, -1 do doomed[i] = nil end
-end
-
-local numbers, samples = { [FORGET] = 0, [DROP] = 0, [ERASE] = 0 }, {}
-for i, one in ipairs(doomed) do
-  numbers[one.how] = numbers[one.how] + 1
-  if i <= most_samples then
-    samples[#samples + 1] = one.id
-    samples[#samples + 1] = redis.call('HGETALL', session_key(one.id))
-  end
-end
-local result = { now, finished, numbers[FORGET], numbers[DROP], numbers[ERASE], samples }
+local result = { now, finished, ended, expired, active, samples }
 if not execute then return result end
-
-local before = {}
-for _, one in ipairs(doomed) do
-  if not before[one.user] then
-    before[one.user] = census(one.user)
-    reach(one.user, 0)
-  end
+redis.call('EXISTS', USERS, COUNTS, DEAD, LOG)
+for _, going in ipairs(plans) do
+  census(going.user)
+  for i, id in ipairs(going.past) do going.keys[i] = session_key(id) end
+  if #going.past > 0 then redis.call('EXISTS', unpack(going.keys)) end
 end
 
 -- First write.
-for _, one in ipairs(doomed) do
-  if one.how == ERASE then
-    erase(one.id, one.session, REVOKED_BY_ADMIN)
-  else
-    if one.how == DROP then
-      drop(one.id, one.profile, one.user, one.session)
+for _, going in ipairs(plans) do
+  local user, members, past = going.user, going.members, going.past
+  for _, member in ipairs(members) do
+    if member.is_live then
+      erase(member.id, member.session, REVOKED_BY_ADMIN)
     else
-      forget(one.id, one.user)
+      drop(member.id, member.session.p, user, member.session)
+      redis.call('DEL', session_key(member.id))
     end
-    redis.call('DEL', session_key(one.id))
   end
-end
-for user, members in pairs(before) do
-  write_histogram(members, census(user))
-  forget_user(user)
+  if #past > 0 then
+    redis.call('ZREM', history_key(user), unpack(past))
+    count('ended', -#past)
+    redis.call('DEL', unpack(going.keys))
+  end
+  write_histogram(going.live, going.live - #members)
+  if #past == going.kept then forget_user(user) end
 end
 write_counts()
 return result

@@ -96,9 +96,9 @@ local function longest_access()
   return longest
 end
 
--- When the last access token of a session that ended at this time is surely dead.
-local function dead_time(session, ended)
-  return math.min(session.expiry, ended + longest_access()) + LEEWAY
+-- When the last access token of a session with this expiry is surely dead, if it ended at this time.
+local function dead_time(expiry, ended)
+  return math.min(expiry, ended + longest_access()) + LEEWAY
 end
 
 -- Takes a live session out of its live set, and tells verifiers, counters and log why.
@@ -106,7 +106,7 @@ local function leave(id, session, reason)
   redis.call('ZREM', live_key(session.p or 'default', session.u), id)
   count('live', -1)
   count('e:' .. reason, 1)
-  local dead_at = dead_time(session, now)
+  local dead_at = dead_time(session.expiry, now)
   redis.call('ZADD', DEAD, int(dead_at), id)
   log(reason, id, session.u, dead_at)
 end
@@ -152,10 +152,9 @@ local function members_of(profile, user)
   local members = {}
   for i, id in ipairs(redis.call('ZRANGE', live_key(profile, user), 0, -1)) do
     local f = redis.pcall('HMGET', session_key(id), 'x', 'X', 'e', 'd')
-    local session = nil
-    if f[1] then
-      session = { u = user, p = profile, x = f[1], X = f[2], e = f[3], d = f[4] }
-      session.expiry = tonumber(f[1])
+    local x, session = f[1], nil
+    if x then
+      session = { u = user, p = profile, x = x, X = f[2], e = f[3], d = f[4], expiry = tonumber(x) }
     end
     members[i] = { id = id, session = session }
   end

@@ -1,4 +1,4 @@
-"""Ends streams when the server stops: by themselves they may go on for as long as they like."""
+"""Ends long calls when the server stops: by themselves they may go on for ever."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from sessiond.domain.errors import StoreUnavailableError
 from sessiond.rpc.call import Call, Handler, Method, Reply
 
 
-class OpenStreams:
-    """The streams of one server."""
+class LongCalls:
+    """Those of one server."""
 
     def __init__(self) -> None:
         self._open: set[asyncio.Timeout] = set()
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
-        """Make a stream one that `end` ends."""
-        if not method.streams:
+        """Make a long call one that `end` ends."""
+        if not method.long:
             return handler
 
         async def endable(call: Call) -> Reply:
