@@ -70,3 +70,9 @@ def test_an_address_in_use_is_refused(metrics: Metrics) -> None:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(StartupError, match=f"cannot listen on {listen}: "):
             metrics.serve(listen)
+
+
+def test_a_port_that_is_none_is_refused(metrics: Metrics) -> None:
+    """As an address in use is."""
+    with pytest.raises(StartupError, match="a port is at most 65535"):
+        metrics.serve("127.0.0.1:70000")

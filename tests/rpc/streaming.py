@@ -131,6 +131,11 @@ class Caller:
         return [reply.value for reply in self.both(iter(requests))]
 
 
+async def join(call: Call) -> BytesValue:
+    """Answer all requests with one reply."""
+    return BytesValue(value=b"".join([request.value async for request in call.requests]))
+
+
 async def endless(call: Call) -> None:
     """Send numbers without end."""
     for number in count():

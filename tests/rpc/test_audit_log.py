@@ -96,6 +96,18 @@ def test_a_file_that_cannot_be_written_stops_nobody(serve_with: ServeWith, tmp_p
     assert len(_acts(log)) == 1
 
 
+def test_a_line_that_a_full_disk_cut_spoils_no_other(tmp_path: Path) -> None:
+    """The next one begins on a line of its own."""
+    file = tmp_path / "audit.jsonl"
+    kept = AuditFile(file)
+    kept.append({"act": 1})
+    with file.open("a") as stream:
+        stream.write('{"act": 2, "us')
+    kept.append({"act": 3})
+    first, _, last = file.read_text().splitlines()
+    assert [json.loads(line)["act"] for line in (first, last)] == [1, 3]
+
+
 def test_a_file_that_cannot_be_made_stops_the_start(tmp_path: Path) -> None:
     """With the setting to change."""
     with pytest.raises(StartupError, match="SESSIOND_AUDIT_LOG_FILE"):

@@ -12,11 +12,12 @@ import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from sessiond.domain.errors import Reason
+from sessiond.rpc import call as call_module
 from sessiond.rpc.call import Call
 from tests.rpc.calls import refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.serving import eventually
-from tests.rpc.streaming import Caller, Streams, endless, settled, wire
+from tests.rpc.streaming import Caller, Requests, Streams, Work, endless, join, settled, wire
 
 LARGE = b"x" * 64 * 1024
 MOST_BUFFERED = 300
@@ -80,6 +81,20 @@ def test_a_handler_that_does_not_read_makes_its_client_wait(
     assert settled(lambda: sent) < MOST_BUFFERED
     call.cancel()
     eventually(lambda: streams.over == 1)
+
+
+@pytest.mark.parametrize("work", [join, _flood])
+def test_a_client_that_neither_sends_nor_reads_is_left(
+    streams: Streams, caller: Caller, monkeypatch: pytest.MonkeyPatch, work: Work
+) -> None:
+    """What its call held is free for others."""
+    monkeypatch.setattr(call_module, "PATIENCE_S", 0.2)
+    streams.work = work
+    requests: Requests[bytes] = Requests()
+    replies = caller.both(iter(requests))
+    eventually(lambda: streams.over == 1)
+    assert refused(list, replies).code is grpc.StatusCode.DEADLINE_EXCEEDED
+    requests.close()
 
 
 def test_a_stop_ends_streams_after_the_drain_time(streams: Streams, serve_with: ServeWith) -> None:

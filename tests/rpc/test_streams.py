@@ -16,7 +16,7 @@ from tests.rpc.calls import outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.logs import Log, captured
 from tests.rpc.serving import Server, eventually
-from tests.rpc.streaming import RPCS, Caller, Requests, Streams, endless, wire
+from tests.rpc.streaming import RPCS, Caller, Requests, Streams, endless, join, wire
 
 
 @pytest.fixture
@@ -45,10 +45,6 @@ async def _echo(call: Call) -> None:
         await call.send(request)
 
 
-async def _join(call: Call) -> BytesValue:
-    return BytesValue(value=b"".join([request.value async for request in call.requests]))
-
-
 def test_a_server_stream_gives_its_messages_in_order(streams: Streams, caller: Caller) -> None:
     """And then ends well."""
 
@@ -64,7 +60,7 @@ def test_a_server_stream_gives_its_messages_in_order(streams: Streams, caller: C
 
 def test_a_client_stream_is_read_to_its_end(streams: Streams, caller: Caller) -> None:
     """And answered once."""
-    streams.work = _join
+    streams.work = join
     assert caller.finish("Up", [wire(b"%d," % i) for i in range(50)]) == [
         b"".join(b"%d," % i for i in range(50))
     ]
@@ -87,7 +83,7 @@ def test_a_stream_may_be_empty(streams: Streams, caller: Caller, rpc: str) -> No
     """Of requests, of replies, or of both."""
 
     async def empty(call: Call) -> BytesValue | None:
-        return await _join(call) if rpc == "Up" else None
+        return await join(call) if rpc == "Up" else None
 
     streams.work = empty
     assert caller.finish(rpc) == ([b""] if rpc == "Up" else [])
@@ -195,7 +191,7 @@ def test_cancelling_ends_the_handler_at_once(
     streams: Streams, caller: Caller, written: Log, rpc: str
 ) -> None:
     """Whether it works, waits for a request, or sends; the log says CANCELLED, and no fault."""
-    streams.work = {"Down": endless, "Up": _join, "Both": _echo}[rpc]
+    streams.work = {"Down": endless, "Up": join, "Both": _echo}[rpc]
     if rpc == "Down":
         call = caller.down()
         next(call)

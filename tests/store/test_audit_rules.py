@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import uuid
+from collections.abc import AsyncIterator
 
 import pytest
 
 from sessiond.domain.drift import DriftKind
+from sessiond.domain.ids import PARTITIONS
 from sessiond.domain.profile import Profile
 from sessiond.domain.session import EndReason
+from sessiond.service import drift_tally
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from sessiond.store.transfer import TransferStore
+from tests.engines import Engine
 from tests.store.auditing import REQUEST_TTL, drifts, index_audit, nothing_is_wrong, run_audit
-from tests.store.inside import Inside
+from tests.store.inside import Inside, open_store, scripts_of
 from tests.store.kit import (
     ALICE,
+    DAY,
     ENDS,
     HOUR,
     KIOSK,
     MINUTE,
     MOBILE,
+    PROFILES,
     WEB,
     all_pages,
     as_request,
@@ -32,6 +40,16 @@ from tests.store.newcomers import bring, old_system
 from tests.store.walk import walk
 
 KIOSK_OF_FOUR = capped(KIOSK, 4)
+
+
+@pytest.fixture
+async def own(engine: Engine) -> AsyncIterator[tuple[Store, Inside]]:
+    """A store that others do not register with."""
+    store, inside = open_store(engine, f"a{uuid.uuid4().hex[:12]}")
+    await store.register(PROFILES)
+    yield store, inside
+    await inside.wipe()
+    await inside.runner.close()
 
 
 async def test_no_state_of_a_session_is_drift(
@@ -90,13 +108,17 @@ async def test_half_an_ending_is_malformed(
 async def test_a_session_that_is_no_hash_is_malformed(
     store: Store, inside: Inside, scripts: ScriptSet
 ) -> None:
-    """Neither it nor its index stops the audit."""
+    """Neither it nor its index stops the audit, or the repair of others, or a login."""
     live, ended = await login(store), await login(store)
     await store.revoke(ended.id, EndReason.LOGOUT, "app")
     for session in (live, ended):
         await inside.ask("SET", inside.key(session.id), "junk")
     (drift,) = (await run_audit(scripts)).drifts
     assert (drift.kind, drift.found) == (DriftKind.SESSION_MALFORMED, 2)
+    lost = await login(store)
+    await inside.ask("ZREM", f"{inside.keys.of_user(ALICE)}u:default:{ALICE}", lost.id)
+    found = await drifts(scripts, repair=True)
+    assert found[DriftKind.LIVE_ENTRY_MISSING].repaired == 1
 
 
 async def test_foreign_keys_are_named_and_left_alone(
@@ -231,15 +253,76 @@ async def test_a_request_record_is_given_a_lifetime(inside: Inside, scripts: Scr
     assert 0 < int(await inside.ask("PTTL", key)) <= REQUEST_TTL
 
 
-async def test_a_retention_that_was_shortened_can_be_applied(
+async def test_a_session_that_is_past_its_retention_goes(
     store: Store, inside: Inside, scripts: ScriptSet
 ) -> None:
-    """What is past the end of it goes, and its count with it."""
+    """And its count with it."""
     session = await login(store)
     await store.revoke(session.id, EndReason.LOGOUT, "app")
     await inside.ask("HINCRBY", inside.key(session.id), "E", -ENDS.retention_ms)
     assert (await drifts(scripts, repair=True)).keys() == {DriftKind.TTL_WRONG}
     assert await store.get(session.id) is None
+    await nothing_is_wrong(scripts, store, inside)
+
+
+@pytest.mark.parametrize("retention_ms", [DAY, 60 * DAY])
+@pytest.mark.parametrize("access_ms", [MINUTE, 4 * HOUR])
+async def test_a_changed_setting_is_no_drift(
+    engine: Engine, own: tuple[Store, Inside], retention_ms: int, access_ms: int
+) -> None:
+    """What ended before keeps its time; what ends after has the next one. Past both is drift."""
+    store, inside = own
+    before, after = await login(store), await login(store)
+    await store.revoke(before.id, EndReason.LOGOUT, "app")
+    await inside.let_pass(2 * HOUR)
+    for partition in range(PARTITIONS):
+        await store.sweep(partition, 100)
+    ends = dataclasses.replace(ENDS, retention_ms=retention_ms, access_ms=access_ms)
+    changed, behind = open_store(engine, inside.prefix, ends)
+    await changed.register(PROFILES)
+    await changed.revoke(after.id, EndReason.LOGOUT, "app")
+    scripts = scripts_of(behind, ends)
+    kept = await inside.snapshot()
+    assert await drifts(scripts, repair=True) == {}
+    assert await inside.snapshot() == kept
+    await inside.ask("PEXPIRE", inside.key(before.id), 61 * DAY)
+    assert (await drifts(scripts, repair=True)).keys() == {DriftKind.TTL_WRONG}
+    await behind.runner.close()
+
+
+async def test_a_set_of_another_type_does_not_stop_an_audit(
+    store: Store, inside: Inside, scripts: ScriptSet
+) -> None:
+    """The set is named; the sessions that it should hold are held against nothing else."""
+    live, ended = await login(store), await login(store)
+    await store.revoke(ended.id, EndReason.LOGOUT, "app")
+    base = inside.keys.of_user(ALICE)
+    for key in (f"{base}u:default:{ALICE}", f"{base}h:{ALICE}"):
+        await inside.ask("SET", key, "junk")
+    for repair in (False, True):
+        found = await drifts(scripts, repair=repair)
+        assert found[DriftKind.KEY_UNKNOWN].found == 2
+    assert (await store.get(live.id)) is not None
+
+
+async def test_an_audit_of_much_drift_keeps_few_names(
+    store: Store, inside: Inside, scripts: ScriptSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are counted, and counters are not held against users whom it could not keep."""
+    monkeypatch.setattr(drift_tally, "MOST_NAMES", 5)
+    made = [await login(store, f"user-{i}") for i in range(12)]
+    await asyncio.gather(*(inside.ask("PERSIST", inside.key(session.id)) for session in made))
+    await asyncio.gather(*(inside.ask("DEL", base + "users") for base in inside.keys.bases))
+    found = await drifts(scripts)
+    assert {kind: drift.found for kind, drift in found.items()} == {
+        DriftKind.TTL_MISSING: 12,
+        DriftKind.USER_ENTRY_MISSING: 12,
+    }
+    repaired = await drifts(scripts, repair=True)
+    assert {kind: drift.repaired for kind, drift in repaired.items()} == {
+        DriftKind.TTL_MISSING: 12,
+        DriftKind.USER_ENTRY_MISSING: 12,
+    }
     await nothing_is_wrong(scripts, store, inside)
 
 

@@ -127,6 +127,20 @@ async def test_an_abandoned_run_is_taken_over(
     assert (await claim(ledger, SLOT + 1)).status is ClaimStatus.DONE
 
 
+async def test_a_server_whose_clock_is_behind_settles_no_slot_anew(
+    ledger: JobLedger, inside: Inside
+) -> None:
+    """It may take a run on request over; the slot that was settled since stays settled."""
+    await seen(ledger)
+    await claim(ledger, SLOT + 2, "a")
+    await ledger.finish(JOB, "a", JobOutcome.SUCCEEDED, "", "")
+    await claim(ledger, None, "b")
+    await inside.let_pass(LEASE)
+    assert (await claim(ledger, SLOT + 1, "c")).status is ClaimStatus.CLAIMED
+    await ledger.finish(JOB, "c", JobOutcome.SUCCEEDED, "", "")
+    assert (await claim(ledger, SLOT + 2)).status is ClaimStatus.DONE
+
+
 async def test_the_one_who_was_taken_over_can_neither_renew_nor_finish(
     ledger: JobLedger, inside: Inside
 ) -> None:

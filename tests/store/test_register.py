@@ -43,9 +43,16 @@ async def test_the_first_server_pins_schema_partitions_and_profiles(
     first: tuple[Store, Inside],
 ) -> None:
     """In every partition, so that any of them can tell."""
-    meta = {"schema": "1", "partitions": "64", "access": str(HOUR)}
+    retention = str(ENDS.retention_ms)
+    meta = {
+        "schema": "1", "partitions": "64", "access": str(HOUR),
+        "retention_min": retention, "retention_max": retention,
+    }  # fmt: skip
     profiles = {"default": "created", "mobile": "refreshed"}
-    assert await pinned(first[1]) == [(meta, profiles)] * 64
+    now_ms = await first[1].now_ms()
+    for found, orders in await pinned(first[1]):
+        assert 0 <= now_ms - int(found.pop("access_since")) < MINUTE
+        assert (found, orders) == (meta, profiles)
 
 
 async def test_a_second_server_that_agrees_may_start(first: tuple[Store, Inside]) -> None:

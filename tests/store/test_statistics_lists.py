@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sessiond.domain.errors import InvalidFieldError
-from sessiond.domain.session import EndReason
+from sessiond.domain.session import RECENT_MOST, EndReason
 from sessiond.service.statistics import Statistician
+from sessiond.store.maintenance import Maintenance
+from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from tests.store.inside import Inside
 from tests.store.kit import ALICE, BOB, HOUR, MOBILE, login, neighbour_of, stranger_to
@@ -34,6 +36,20 @@ async def test_the_recent_list_ends_where_it_would_get_gaps(
     assert first.id not in found
     assert not {s.id for s in older} & set(found)
     assert len(found) == 101
+
+
+async def test_a_deletion_leaves_no_gap_in_the_recent_list(
+    store: Store, inside: Inside, statistician: Statistician, scripts: ScriptSet
+) -> None:
+    """It still ends where a partition has forgotten what came before."""
+    older = await login(store, stranger_to(ALICE))
+    for _ in range(RECENT_MOST + 5):
+        await login(store, neighbour_of(ALICE))
+    await login(store, ALICE)
+    await Maintenance(scripts).delete_user(ALICE, caller="ops")
+    found = [s.id for s in await all_recent(statistician, 30)]
+    assert found == newest_first(await kept(inside))[: RECENT_MOST - 1]
+    assert older.id not in found
 
 
 async def test_recent_sessions_of_one_moment_are_paged_through(

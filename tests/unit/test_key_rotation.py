@@ -76,6 +76,14 @@ async def test_rotations_at_once_make_one_key(ring: KeyRing) -> None:
     assert len(ring.jwks()) == 2
 
 
+async def test_servers_of_one_directory_make_one_key(ring: KeyRing, clock: Clock) -> None:
+    """Each reads the directory again before it makes one, and no two do so at once."""
+    rings = [KeyRing.load(ring.directory, LIFETIMES, clock) for _ in range(6)]
+    made = await asyncio.gather(*(KeyRotation(each).rotate_signing_key() for each in rings))
+    assert sorted(key.created for key in made) == [False] * 5 + [True]
+    assert len({key.kid for key in made}) == 1
+
+
 async def test_a_directory_that_cannot_be_written_is_said_to_be_so(
     ring: KeyRing, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -645,7 +645,7 @@ class PurgeSessionsRequest(_message.Message):
 
     @_builtins.property
     def cutoff_time(self) -> _timestamp_pb2.Timestamp:
-        """The cutoff_time of a preview: acts on what that has shown."""
+        """The cutoff_time of a preview: acts on what that has shown. One in the future stands for now."""
 
     def __init__(
         self,

@@ -44,10 +44,18 @@ class AuditFile:
             self._log.error("audit_log_failed", problem=error.strerror)
 
     def _write(self, line: bytes) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         descriptor = os.open(self._path, flags, 0o600)
         try:
+            if line and _is_torn(descriptor):
+                line = b"\n" + line
             if os.write(descriptor, line) < len(line):
                 raise OSError(0, "it took only a part of a line")
         finally:
             os.close(descriptor)
+
+
+def _is_torn(descriptor: int) -> bool:
+    """Whether the last line has no end, as a full disk leaves it."""
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"

@@ -73,6 +73,8 @@ class Metrics:
             server, thread = start_http_server(int(port), host.strip("[]"), self.registry)
         except OSError as error:
             raise StartupError(f"cannot listen on {listen}: {error.strerror}") from None
+        except OverflowError:
+            raise StartupError(f"cannot listen on {listen}: a port is at most 65535") from None
 
         def stop() -> None:
             server.shutdown()

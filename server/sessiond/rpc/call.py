@@ -9,14 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from sessiond.domain.callers import Caller, Role
+from sessiond.domain.errors import DeadlineExceededError
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+PATIENCE_S: Final = 300.0
+"""How long the client of a stream may neither send nor read: meanwhile it keeps others out."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,26 @@ class Call:
     async def send(self, message: Message) -> None:
         """Send one message of a stream of replies; waits while the client does not read."""
         try:
-            await self.context.write(message)
+            await patiently(self.context.write(message))
         except grpc.aio.InternalError:
             # The client went away: the handler's cancellation is on its way.
             raise asyncio.CancelledError from None
+
+
+async def patiently(client: Awaitable[_T]) -> _T:
+    """Wait for the client of a stream.
+
+    Raises:
+        DeadlineExceededError: it took longer than it may.
+    """
+    patience = asyncio.timeout(PATIENCE_S)
+    try:
+        async with patience:
+            return await client
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        raise DeadlineExceededError("the client neither sent nor read for too long") from None
 
 
 Reply: TypeAlias = Message | None

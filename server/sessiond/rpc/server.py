@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from sessiond.domain.callers import Role
 from sessiond.domain.errors import StartupError
-from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, Reply, compose
+from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, Reply, compose, patiently
 from sessiond.rpc.errors import REQUEST_ID_KEY
 from sessiond.rpc.interceptors.long_calls import LongCalls
 from sessiond.rpc.malformed import parse
@@ -145,7 +145,7 @@ class _Requests:
         return self
 
     async def __anext__(self) -> Message:
-        data: Any = await self._context.read()
+        data: Any = await patiently(self._context.read())
         if data is grpc.aio.EOF:  # type: ignore[attr-defined]
             # To grpc.aio a cancelled call ends its requests too, before it cancels the handler.
             await asyncio.sleep(_CANCELLED_WITHIN_S)

@@ -6,16 +6,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final, TypeVar
 
 from sessiond.domain.drift import Drift, DriftKind
-from sessiond.domain.ids import PARTITIONS, partition_of_session, partition_of_user
+from sessiond.domain.ids import PARTITIONS, partition_of_session
+from sessiond.service.drift_tally import DriftTally
 from sessiond.store.audit import AuditStore, Finding, KeyPage
 from sessiond.store.keyspace import Located
 
-MOST_SAMPLES: Final = 10
-"""How many of each kind are named."""
 MOST_WAITING: Final = 250_000
 """How many sessions are remembered until they are seen again: some 25 MB."""
 _BATCH: Final = 80
@@ -44,6 +42,9 @@ class IndexAudit:
     async def audit(self, *, repair: bool) -> AsyncGenerator[AuditProgress, None]:
         """Look at every key, then count every partition. Whoever stops asking stops it.
 
+        Counters are not held against what they count where so many users are missing from the index
+        that their names are not kept; once that is repaired, they are.
+
         After each page it rests for as long as that took: half of the engine's time is for others.
         """
         clock = asyncio.get_running_loop().time
@@ -58,13 +59,7 @@ class IndexAudit:
             await asyncio.sleep(min(took, _LONGEST_REST_S))
             began = clock()
         await audit.look_at_the_rest()
-        unlisted = audit.tally.unlisted()
-        for partition in range(PARTITIONS):
-            began = clock()
-            audit.tally.add(
-                await self._store.recount(partition, unlisted[partition], repair=repair)
-            )
-            await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
+        await audit.recount()
         yield AuditProgress(done, done, audit.tally.drifts(), done=True)
 
 
@@ -72,7 +67,7 @@ class _Audit:
     """One audit: what it has seen, and what is waiting to be looked at."""
 
     def __init__(self, store: AuditStore, *, repair: bool) -> None:
-        self.tally = _Tally(repair=repair)
+        self.tally = DriftTally(repair=repair)
         self._store = store
         self._repair = repair
         self._sets: dict[int, list[tuple[str, str]]] = defaultdict(list)
@@ -92,6 +87,18 @@ class _Audit:
         """Look at all that has been collected."""
         await self._look(1)
         await self._look_at_unlisted(self._sightings.rest())
+
+    async def recount(self) -> None:
+        """Hold the counters of every partition against what they count, if all users are known."""
+        clock = asyncio.get_running_loop().time
+        unlisted = self.tally.unlisted()
+        if unlisted is None:
+            return
+        for partition in range(PARTITIONS):
+            began = clock()
+            users = unlisted.get(partition, ())
+            self.tally.add(await self._store.recount(partition, users, repair=self._repair))
+            await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
 
     def _collect(self, located: Located) -> None:
         partition, family, rest = located
@@ -166,34 +173,3 @@ def _taken(batches: dict[int, list[_T]], least: int) -> Iterator[tuple[int, list
         if len(batch) >= least:
             yield partition, batch[:]
             batch.clear()
-
-
-class _Tally:
-    """What was found, once each: the engine names some keys twice. As large as the drift is."""
-
-    def __init__(self, *, repair: bool) -> None:
-        self._repair = repair
-        self._found: dict[DriftKind, dict[str, None]] = defaultdict(dict)
-
-    def add(self, findings: Iterable[Finding]) -> None:
-        for kind, what in findings:
-            self._found[kind][what] = None
-
-    def drifts(self) -> tuple[Drift, ...]:
-        """By kind, in the order of their numbers."""
-        return tuple(
-            Drift(
-                kind,
-                found=len(names),
-                repaired=len(names) if self._repair and kind.can_be_repaired else 0,
-                samples=tuple(islice(names, MOST_SAMPLES)),
-            )
-            for kind, names in sorted(self._found.items())
-        )
-
-    def unlisted(self) -> dict[int, list[str]]:
-        """By partition, the users who were not in the index of users."""
-        users: dict[int, list[str]] = defaultdict(list)
-        for user in self._found.get(DriftKind.USER_ENTRY_MISSING, ()):
-            users[partition_of_user(user)].append(user)
-        return users

@@ -40,18 +40,23 @@ class KeyRotation:
             KeysReadOnlyError: the key directory cannot be written.
         """
         async with self._one_at_a_time:
-            await asyncio.to_thread(self._ring.reload)
-            newest = self._newest()
-            created = newest.signs_from_s <= self._ring.now()
-            if created:
-                await asyncio.to_thread(self._make, newest)
-                newest = self._newest()
+            newest, created = await asyncio.to_thread(self._next)
         return NextKey(
             kid=newest.key.id,
             publish_ms=int((newest.signs_from_s - self._ring.lifetimes.publish_s) * 1000),
             sign_ms=int(newest.signs_from_s * 1000),
             created=created,
         )
+
+    def _next(self) -> tuple[Term[TokenKey], bool]:
+        """The key that signs next, and whether it was made for that."""
+        with keymaker.alone(self._ring.directory):
+            self._ring.reload()
+            newest = self._newest()
+            if newest.signs_from_s > self._ring.now():
+                return newest, False
+            self._make(newest)
+            return self._newest(), True
 
     def _newest(self) -> Term[TokenKey]:
         return tuple(self._ring.keys.tokens[Kind.SIGNING])[-1]

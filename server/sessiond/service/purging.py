@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,11 +9,14 @@ from typing import Final
 from sessiond.domain.callers import Caller
 from sessiond.domain.errors import FieldViolation, InvalidFieldError
 from sessiond.domain.session import Session
+from sessiond.service import page_tokens
 from sessiond.store.maintenance import Maintenance, PurgeScope, PurgeStep
 from sessiond.store.walk import START, Place, UserWalk
 
 MOST_SAMPLES: Final = 20
 """How many sessions a purge shows at most."""
+_NUMBERS: Final = 5
+_REFUSAL: Final = FieldViolation("resume_token", "is not a resume_token of this purge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +86,19 @@ class Purger:
 
     async def _begin(self, what: Purge, resume_token: str) -> tuple[Place, PurgeProgress]:
         """Where to begin, and what calls before this one have done."""
-        total = await self._walk.total()
-        if resume_token:
-            return _resumed(what, resume_token, total)
+        resumed = page_tokens.read(resume_token, _scope(what), _resumed, _REFUSAL)
+        total, now_ms = await self._walk.total(), await self._store.now_ms()
+        if resumed is not None:
+            place, (cutoff_ms, ended, expired, active, users_done) = resumed
+            return place, PurgeProgress(cutoff_ms, total, ended, expired, active, users_done)
         if what.cutoff_ms is not None:
-            return START, PurgeProgress(what.cutoff_ms, total)
-        if what.older_than_ms is None:
+            # Whoever logs in while a purge goes on is not purged by it.
+            cutoff_ms = min(what.cutoff_ms, now_ms + 1)
+        elif what.older_than_ms is not None:
+            # What is exactly this old ended before the next millisecond.
+            cutoff_ms = max(0, now_ms + 1 - what.older_than_ms)
+        else:
             raise InvalidFieldError([FieldViolation("age", "is required")])
-        # What is exactly this old ended before the next millisecond.
-        cutoff_ms = await self._store.now_ms() - what.older_than_ms + 1
         return START, PurgeProgress(cutoff_ms, total)
 
 
@@ -108,27 +112,18 @@ def _plus(progress: PurgeProgress, step: PurgeStep) -> PurgeProgress:
     )
 
 
+def _token(what: Purge, place: Place, progress: PurgeProgress) -> str:
+    counts = (progress.ended, progress.expired, progress.active, progress.users_done)
+    return page_tokens.write(_scope(what), str(place), progress.cutoff_ms, *counts)
+
+
 def _scope(what: Purge) -> str:
     """What a resume token is good for: the same purge."""
-    return hashlib.sha256(repr(what).encode()).hexdigest()[:8]
+    return page_tokens.scope("purge", repr(what))
 
 
-def _token(what: Purge, place: Place, progress: PurgeProgress) -> str:
-    counts = [progress.ended, progress.expired, progress.active, progress.users_done]
-    parts = [_scope(what), str(place), progress.cutoff_ms, *counts]
-    return urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode()
-
-
-def _resumed(what: Purge, resume_token: str, total: int) -> tuple[Place, PurgeProgress]:
-    try:
-        scope, place, *numbers = json.loads(urlsafe_b64decode(resume_token))
-        if scope != _scope(what) or not all(type(number) is int for number in numbers):
-            raise ValueError("of another purge")  # noqa: TRY301  told below, with all others
-        cutoff_ms, ended, expired, active, users_done = numbers
-        return Place.parse(place), PurgeProgress(
-            cutoff_ms, total, ended, expired, active, users_done
-        )
-    except (ValueError, TypeError, RecursionError):
-        raise InvalidFieldError(
-            [FieldViolation("resume_token", "is not a resume_token of this purge")]
-        ) from None
+def _resumed(place: str, *numbers: object) -> tuple[Place, list[int]]:
+    """What a resume token holds: a place, the cutoff time, and four counts."""
+    if len(numbers) != _NUMBERS:
+        raise ValueError("of another form")
+    return Place.parse(place), [page_tokens.number(number) for number in numbers]

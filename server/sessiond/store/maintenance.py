@@ -12,6 +12,8 @@ from sessiond.store.script_set import ScriptSet
 
 _MOST: Final = 500
 """How many sessions a script looks at: a millisecond or two, and a few to remove as many."""
+_MOST_ENTRIES: Final = 5_000
+"""How many entries a script asks the existence of, and one user's more: a few milliseconds."""
 _MOST_DELETED: Final = 100
 """How many sessions of a user a script erases."""
 
@@ -98,14 +100,17 @@ class Maintenance:
 
     async def dangling(self, partition: int, users: Sequence[str]) -> tuple[str, ...]:
         """Those users of a partition whose live sets or histories hold sessions that are gone."""
-        return await self._those("dangling", partition, users)
+        base, those = self._scripts.keys.bases[partition], list[bytes]()
+        while users:
+            done, found = await self._scripts.run(
+                "dangling", base, (_MOST_ENTRIES, *users), idempotent=True
+            )
+            users = users[done:]
+            those += found
+        return tuple(word.decode() for word in those)
 
     async def holders(self, partition: int, users: Sequence[str]) -> tuple[str, ...]:
         """Those users of a partition whose live sets are not empty."""
-        return await self._those("holders", partition, users)
-
-    async def _those(self, script: str, partition: int, users: Sequence[str]) -> tuple[str, ...]:
-        found = await self._scripts.run(
-            script, self._scripts.keys.bases[partition], users, idempotent=True
-        )
+        base = self._scripts.keys.bases[partition]
+        found = await self._scripts.run("holders", base, users, idempotent=True)
         return tuple(word.decode() for word in found)

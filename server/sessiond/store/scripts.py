@@ -289,7 +289,8 @@ class Store:
         """
         # Loaded ahead: fakeredis' TCP server hangs up at any error reply, NOSCRIPT too.
         await self._scripts.load_all()
-        arguments: list[Argument] = [SCHEMA_VERSION, PARTITIONS, self._scripts.ends.access_ms]
+        ends = self._scripts.ends
+        arguments: list[Argument] = [SCHEMA_VERSION, PARTITIONS, ends.access_ms, ends.retention_ms]
         arguments.append("all" if complete else "own")
         for profile in profiles:
             arguments += (profile.name, "refreshed" if profile.ordered_by_refresh else "created")

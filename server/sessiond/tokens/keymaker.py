@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def rotate(
             " imported again and could not be adopted"
         )
     return _add(directory, kind, algorithm, clock)
+
+
+@contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Keep out whoever else enters this on the directory: other servers and threads wait.
+
+    Where the file system has no locks, nobody waits.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _add(directory: Path, kind: Kind, algorithm: Algorithm, clock: Callable[[], float]) -> Path:

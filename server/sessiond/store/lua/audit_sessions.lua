@@ -37,7 +37,8 @@ local function put_back(id, user, profile, score, expiry)
 end
 
 local function check_live(drifts, id, user, profile, created, expiry)
-  local score = redis.call('ZSCORE', live_key(profile, user), id)
+  local score = redis.pcall('ZSCORE', live_key(profile, user), id)
+  if type(score) == 'table' then return drifts end
   if score then return check_score(drifts, id, user, profile, created, score) end
   -- Whoever may make room is read before the first write too.
   members_of(profile, user)
@@ -48,10 +49,10 @@ local function check_live(drifts, id, user, profile, created, expiry)
 end
 
 local function check_ended(drifts, id, user, ended)
-  if redis.call('ZSCORE', history_key(user), id) then return drifts end
+  if redis.pcall('ZSCORE', history_key(user), id) then return drifts end
   return add(drifts, 'HISTORY_ENTRY_MISSING', id, user, function()
     keep_history(user, id, ended)
-    visit(user, ended + RETENTION)
+    visit(user, ended + SHORTEST)
   end)
 end
 

@@ -20,6 +20,8 @@ local left = math.max(0, #doomed - most)
 local before = census(user)
 reach(user, 0)
 for i = 1, #doomed - left do redis.call('EXISTS', session_key(doomed[i].id)) end
+local oldest = redis.call('ZRANGE', RECENT, 0, 0, 'WITHSCORES')[2]
+local is_full = redis.call('ZCARD', RECENT) >= RECENT_MOST
 
 -- First write.
 local ended, erased = 0, 0
@@ -38,6 +40,8 @@ for i = 1, #doomed - left do
   end
   redis.call('ZREM', RECENT, id)
 end
+-- An entry of no session tells from where the list is complete, though it is no longer full.
+if is_full then redis.call('ZADD', RECENT, oldest, '') end
 write_histogram(before, census(user))
 forget_user(user)
 write_counts()

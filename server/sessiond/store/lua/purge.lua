@@ -70,7 +70,7 @@ local function look_at_past(id, score, is_due)
 end
 
 local function look_at(user)
-  plan = { user = user, live = 0, members = {}, past = {} }
+  plan = { user = user, live = 0, members = {}, past = {}, keys = {} }
   plans[#plans + 1] = plan
   -- Before the visit that is due, nothing has expired and every hash is there.
   local visit_at = tonumber(redis.call('ZSCORE', USERS, user))
@@ -94,6 +94,11 @@ end
 local result = { now, finished, ended, expired, active, samples }
 if not execute then return result end
 redis.call('EXISTS', USERS, COUNTS, DEAD, LOG)
+for _, going in ipairs(plans) do
+  census(going.user)
+  for i, id in ipairs(going.past) do going.keys[i] = session_key(id) end
+  if #going.past > 0 then redis.call('EXISTS', unpack(going.keys)) end
+end
 
 -- First write.
 for _, going in ipairs(plans) do
@@ -109,8 +114,7 @@ for _, going in ipairs(plans) do
   if #past > 0 then
     redis.call('ZREM', history_key(user), unpack(past))
     count('ended', -#past)
-    for i, id in ipairs(past) do past[i] = session_key(id) end
-    redis.call('DEL', unpack(past))
+    redis.call('DEL', unpack(going.keys))
   end
   write_histogram(going.live, going.live - #members)
   if #past == going.kept then forget_user(user) end

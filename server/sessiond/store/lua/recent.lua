@@ -7,7 +7,7 @@
 -- Returns {the score below which sessions are missing, {id, score, ...}}.
 local most, after_score, after_id = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3]
 
-local complete_from = 0
+local complete_from = redis.call('ZSCORE', RECENT, '') or 0
 if redis.call('ZCARD', RECENT) >= RECENT_MOST then
   complete_from = redis.call('ZRANGE', RECENT, 0, 0, 'WITHSCORES')[2]
 end

@@ -37,8 +37,21 @@ local function recounted(user, change)
   write_histogram(before, census(user))
 end
 
--- Adds to a list of drifts, which may be nil yet.
+-- Whether what should be a user's sets are sets. One that is none is named by itself.
+local function has_sets(user)
+  local sets = { history_key(user) }
+  for _, profile in ipairs(redis.call('HKEYS', PROFILES)) do
+    sets[#sets + 1] = live_key(profile, user)
+  end
+  for _, set in ipairs(sets) do
+    if type(redis.pcall('ZCARD', set)) == 'table' then return false end
+  end
+  return true
+end
+
+-- Adds to a list of drifts, which may be nil yet. Of a user whose sets are none, nothing can be said.
 local function add(drifts, kind, what, user, repair)
+  if user and not has_sets(user) then return drifts end
   drifts = drifts or {}
   drifts[#drifts + 1] = { kind = kind, what = what, user = user, repair = repair }
   return drifts

@@ -3,6 +3,13 @@
 -- A set ordered by refresh may be ahead of the refresh by what the engine's clock ever stepped back.
 local STEPPED_BACK_US = 60000000
 
+-- A setting that was changed makes no drift of what ended before: a retention that any server had is
+-- right, and tokens of then had the lifetimes of then.
+local settings = redis.call('HMGET', META, 'retention_min', 'retention_max', 'access_since')
+local SHORTEST = math.min(RETENTION, tonumber(settings[1] or RETENTION))
+local LONGEST = math.max(RETENTION, tonumber(settings[2] or RETENTION))
+local ACCESS_SINCE = tonumber(settings[3] or 0)
+
 -- By profile, what its sets are ordered by.
 local orders, order_pairs = {}, redis.call('HGETALL', PROFILES)
 for i = 1, #order_pairs, 2 do orders[order_pairs[i]] = order_pairs[i + 1] end
@@ -33,6 +40,7 @@ end
 local function check_ttl(drifts, id, user, runs_out, expiry, ended)
   local right = ended and ended + RETENTION or expiry + REMEMBERED_MS
   if runs_out == right then return drifts end
+  if ended and ended + SHORTEST <= runs_out and runs_out <= ended + LONGEST then return drifts end
   return add(drifts, runs_out == -1 and 'TTL_MISSING' or 'TTL_WRONG', id, user, function()
     redis.call('PEXPIREAT', session_key(id), int(right))
     if ended then visit(user, right) end
@@ -65,7 +73,7 @@ end
 
 local function check_dead(drifts, id, user, expiry, ended)
   local dead_at = dead_time(expiry, ended)
-  if dead_at <= now or redis.call('ZSCORE', DEAD, id) then return drifts end
+  if dead_at <= now or ended < ACCESS_SINCE or redis.call('ZSCORE', DEAD, id) then return drifts end
   return add(drifts, 'DEAD_ENTRY_MISSING', id, user, function()
     redis.call('ZADD', DEAD, int(dead_at), id)
   end)

@@ -147,11 +147,11 @@ local function drop(id, profile, user, session)
   log(reason, id, user, dead_at)
 end
 
--- The members of one live set in order, each as {id, session or nil}.
+-- The members of one live set in order, each as {id, session or nil}: nil too of a key that is no hash.
 local function members_of(profile, user)
   local members = {}
   for i, id in ipairs(redis.call('ZRANGE', live_key(profile, user), 0, -1)) do
-    local f = redis.call('HMGET', session_key(id), 'x', 'X', 'e', 'd')
+    local f = redis.pcall('HMGET', session_key(id), 'x', 'X', 'e', 'd')
     local x, session = f[1], nil
     if x then
       session = { u = user, p = profile, x = x, X = f[2], e = f[3], d = f[4], expiry = tonumber(x) }

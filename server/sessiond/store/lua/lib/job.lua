@@ -15,7 +15,8 @@ local function end_run(job, outcome, message, payload)
     ended = job.run, last_begin = job.begin, last_duration = int(now - tonumber(job.begin)),
     last_outcome = outcome, last_message = message, last_attempts = job.attempts,
   }
-  if tonumber(job['for']) > 0 then writes.slot = job['for'] end
+  -- A server whose clock is behind may have taken over a run after its own latest slot was settled.
+  if tonumber(job['for']) > tonumber(job.slot or 0) then writes.slot = job['for'] end
   if tonumber(outcome) == SUCCEEDED then writes.success = int(now) end
   if payload ~= '' then writes.payload = payload end
   for field, value in pairs(writes) do
