@@ -13,6 +13,7 @@ from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
+from sessiond.store.transfer import TransferStore
 from tests.engines import Engine
 from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store, scripts_of
