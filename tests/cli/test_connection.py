@@ -238,3 +238,13 @@ def test_a_damaged_file_of_contexts_is_told(bare: Sessionctl, home: Path) -> Non
     for damage in ("current = ", "contexts = 3", "[contexts.x]\npassword = 'x'"):
         path.write_text(damage)
         assert str(path) in bare("context", "list", code=2).err.replace("\n", "")
+
+
+def test_a_folder_that_cannot_be_used_is_told(bare: Sessionctl, home: Path) -> None:
+    """In one sentence, with its path."""
+    (home / "config").write_text("a file")
+
+    refused = bare("context", "list", code=1)
+
+    assert refused.err.startswith(f"sessionctl: {home / 'config'}")
+    assert "Not a directory" in refused.err

@@ -138,6 +138,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             _end(cli, sentence_of(error), code_of(error))
         except Failure as error:
             _end(cli, str(error), error.code)
+        except BrokenPipeError:  # whoever reads has enough, as `head` does
+            raise
+        except OSError as error:
+            _end(cli, f"{error.filename or 'a file'}: {error.strerror}", ExitCode.FAILED)
         except KeyboardInterrupt:
             _end(cli, "interrupted", ExitCode.INTERRUPTED)
         finally:
