@@ -273,7 +273,7 @@ BUGS: Final = {
     "created_without_index": Bug(
         "A session is written without its place in its user's live set.",
         ("nothing_ends_without_a_cause", "what_was_found_dead_is_never_live_again"),
-        _script("create", ("redis.call('ZADD', live, int(score), id)\n", "")),
+        _script("create", ("redis.call('ZADD', live_key(profile, user), int(created), id)\n", "")),
     ),
     "index_without_counter": Bug(
         "A create does not count the session that it makes live.",
