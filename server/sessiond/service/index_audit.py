@@ -16,7 +16,7 @@ from sessiond.store.keyspace import Located
 
 MOST_WAITING: Final = 250_000
 """How many sessions are remembered until they are seen again: some 25 MB."""
-_BATCH: Final = 80
+_BATCH: Final = 50
 """How many sets of a partition are collected before a script looks at them."""
 _LONGEST_REST_S: Final = 0.1
 _T = TypeVar("_T")

@@ -12,7 +12,7 @@ from sessiond.store.link import Argument
 from sessiond.store.script_set import ScriptSet
 
 _SCAN_COUNT: Final = 1_000
-_MOST: Final = 250
+_MOST: Final = 150
 """How many sessions or entries a script looks at: a millisecond or two."""
 
 

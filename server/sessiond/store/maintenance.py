@@ -10,7 +10,7 @@ from sessiond.domain.session import Session
 from sessiond.store.fields import decode_session
 from sessiond.store.script_set import ScriptSet
 
-_MOST: Final = 500
+_MOST: Final = 150
 """How many sessions a script looks at: a millisecond or two, and a few to remove as many."""
 _MOST_ENTRIES: Final = 5_000
 """How many entries a script asks the existence of, and one user's more: a few milliseconds."""

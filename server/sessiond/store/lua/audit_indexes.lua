@@ -10,8 +10,7 @@
 -- that are where they belong.
 -- An engine may let a hash run out while a script runs, or as little earlier as its clock is coarse.
 local SOON = now + 1000
-local sets, members = {}, {}
-for i = 9, #ARGV, 2 do sets[#sets + 1] = { profile = ARGV[i], user = ARGV[i + 1] } end
+local members = {}
 
 -- When the user needs a visit, by all sets.
 local function next_visit(user)
@@ -86,8 +85,8 @@ local function check_entry(drifts, id, score, user, profile, is_due)
   return check_score(drifts, id, user, profile, created, score), expiry
 end
 
-local function drifts_of(set)
-  local user, profile = set.user, set.profile
+local function drifts_of(at)
+  local profile, user = ARGV[at], ARGV[at + 1]
   local key = profile == '' and history_key(user) or live_key(profile, user)
   local entries = redis.pcall('ZRANGE', key, 0, -1, 'WITHSCORES')
   if entries.err or not (profile == '' or orders[profile]) then
@@ -104,17 +103,17 @@ local function drifts_of(set)
   local is_due, first = visit_at and visit_at <= SOON, math.huge
   for i = 1, #entries, 2 do
     local id, score = entries[i], entries[i + 1]
-    local at = fine_until(id, score, user, profile)
-    if at then
+    local visit_by = fine_until(id, score, user, profile)
+    if visit_by then
       members[#members + 1] = id
     else
-      drifts, at = check_entry(drifts, id, score, user, profile, is_due)
+      drifts, visit_by = check_entry(drifts, id, score, user, profile, is_due)
     end
-    if at and at < first then first = at end
+    if visit_by and visit_by < first then first = visit_by end
   end
   return check_visit(drifts, user, visit_at, first)
 end
 
-local result = audit(sets, tonumber(ARGV[8]), ARGV[7] == 'repair', drifts_of)
+local result = audit(9, 2, tonumber(ARGV[8]), ARGV[7] == 'repair', drifts_of)
 result[3] = members
 return result

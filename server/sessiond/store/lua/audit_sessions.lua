@@ -6,10 +6,9 @@
 --   ARGV[7] 'repair' to repair          ARGV[8] most sessions to look at
 --   ARGV[9] how many profile and cap pairs follow, then those, then session ids
 -- Returns {sessions done, {kind of drift, session id, ...}}.
-local caps, ids = {}, {}
+local caps = {}
 local pairs_end = 9 + 2 * tonumber(ARGV[9])
 for i = 10, pairs_end, 2 do caps[ARGV[i]] = tonumber(ARGV[i + 1]) end
-for i = pairs_end + 1, #ARGV do ids[#ids + 1] = ARGV[i] end
 
 -- The oldest makes room where a set would be over the cap, or a dead one if there is any.
 local function make_room(profile, user)
@@ -56,7 +55,8 @@ local function check_ended(drifts, id, user, ended)
   end)
 end
 
-local function drifts_of(id)
+local function drifts_of(at)
+  local id = ARGV[at]
   cost = cost + 1
   local user, runs_out, created, expiry, profile, reason, ended = read_checked(id)
   if not user then return runs_out ~= -2 and add(nil, 'SESSION_MALFORMED', id) or nil end
@@ -68,4 +68,4 @@ local function drifts_of(id)
   return drifts
 end
 
-return audit(ids, tonumber(ARGV[8]), ARGV[7] == 'repair', drifts_of)
+return audit(pairs_end + 1, 1, tonumber(ARGV[8]), ARGV[7] == 'repair', drifts_of)

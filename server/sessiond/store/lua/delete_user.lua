@@ -8,7 +8,7 @@
 local user, most = ARGV[7], tonumber(ARGV[8])
 
 local doomed = {}
-for _, profile in ipairs(redis.call('HKEYS', PROFILES)) do
+for _, profile in ipairs(all_profiles()) do
   for _, member in ipairs(members_of(profile, user)) do
     doomed[#doomed + 1] = { id = member.id, profile = profile, session = member.session }
   end

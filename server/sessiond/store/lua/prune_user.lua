@@ -12,7 +12,7 @@ local history = history_key(user)
 local expired, next_visit = {}, nil
 local function due(at) next_visit = math.min(next_visit or at, at) end
 
-for _, profile in ipairs(redis.call('HKEYS', PROFILES)) do
+for _, profile in ipairs(all_profiles()) do
   for _, member in ipairs(members_of(profile, user)) do
     if is_dead(member.session) then
       expired[#expired + 1] = { id = member.id, profile = profile, session = member.session }

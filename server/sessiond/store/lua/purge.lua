@@ -10,21 +10,21 @@
 -- where that is more work than asked for, and in the middle of a user only if it removed some.
 local cutoff, with_live, execute = tonumber(ARGV[7]), ARGV[8] == 'live', ARGV[9] == 'execute'
 local most, most_samples = tonumber(ARGV[10]), tonumber(ARGV[11])
-local profiles = redis.call('HKEYS', PROFILES)
 -- By how much scores of a history are later than the ends: sessions that ended together follow one
 -- another, and so do those after the clock stepped back.
 local LATER_MS = 60000
 
--- By user: how many live sessions and history entries, and what goes of them.
+-- What goes, by user, while sessions are removed. Tables cost the engine more than what is read, so there
+-- is one only where something goes.
 local plans = {}
-local plan
-local seen, doomed, samples = 0, 0, {}
+local user, plan, live, seen, doomed, is_cut = '', nil, 0, 0, 0, false
 local ended, expired, active = 0, 0, 0
+local samples = {}
 
 -- Whether there is room for one more in this step. A count is never cut short: it could not go on.
 local function doom(id)
   if execute and doomed == most then
-    plan.cut = true
+    is_cut = true
     return false
   end
   doomed = doomed + 1
@@ -32,10 +32,14 @@ local function doom(id)
     samples[#samples + 1] = id
     samples[#samples + 1] = redis.call('HGETALL', session_key(id))
   end
+  if execute and not plan then
+    plan = { user = user, members = {}, past = {} }
+    plans[#plans + 1] = plan
+  end
   return true
 end
 
-local function look_at_member(id, user, profile)
+local function look_at_member(id, profile)
   local f = redis.call('HMGET', session_key(id), 'x', 'X', 'e', 'r', 'c')
   local expiry = tonumber(f[1])
   if not expiry or f[3] then return end
@@ -52,10 +56,10 @@ local function look_at_member(id, user, profile)
   plan.members[#plan.members + 1] = { id = id, session = session, is_live = is_live }
 end
 
-local function look_at_live(user, profile)
+local function look_at_live(profile)
   local ids = redis.call('ZRANGE', live_key(profile, user), 0, -1)
-  plan.live = plan.live + #ids
-  for _, id in ipairs(ids) do look_at_member(id, user, profile) end
+  live = live + #ids
+  for _, id in ipairs(ids) do look_at_member(id, profile) end
 end
 
 -- A history's score is no earlier than the end, and hardly later: its hash is read if that may matter.
@@ -69,25 +73,27 @@ local function look_at_past(id, score, is_due)
   if execute then plan.past[#plan.past + 1] = id end
 end
 
-local function look_at(user)
-  plan = { user = user, live = 0, members = {}, past = {}, keys = {} }
-  plans[#plans + 1] = plan
+local function look_at()
+  live, plan = 0, nil
   -- Before the visit that is due, nothing has expired and every hash is there.
   local visit_at = tonumber(redis.call('ZSCORE', USERS, user))
   local is_due = not visit_at or visit_at <= now + 1000
   if is_due or with_live then
-    for _, profile in ipairs(profiles) do look_at_live(user, profile) end
+    for _, profile in ipairs(all_profiles()) do look_at_live(profile) end
   end
-  local kept = redis.call('ZRANGE', history_key(user), 0, -1, 'WITHSCORES')
-  plan.kept = #kept / 2
-  for i = 1, #kept, 2 do look_at_past(kept[i], tonumber(kept[i + 1]), is_due) end
-  seen = seen + plan.live + plan.kept
+  local past = redis.call('ZRANGE', history_key(user), 0, -1, 'WITHSCORES')
+  for i = 1, #past, 2 do look_at_past(past[i], tonumber(past[i + 1]), is_due) end
+  seen = seen + live + #past / 2
+  if plan then
+    plan.live, plan.kept = live, #past / 2
+  end
 end
 
 local finished = 0
 for i = 12, #ARGV do
-  look_at(ARGV[i])
-  if plan.cut then break end
+  user = ARGV[i]
+  look_at()
+  if is_cut then break end
   finished = finished + 1
   if seen >= most then break end
 end
@@ -96,28 +102,32 @@ if not execute then return result end
 redis.call('EXISTS', USERS, COUNTS, DEAD, LOG)
 for _, going in ipairs(plans) do
   census(going.user)
-  for i, id in ipairs(going.past) do going.keys[i] = session_key(id) end
-  if #going.past > 0 then redis.call('EXISTS', unpack(going.keys)) end
+  for _, id in ipairs(going.past) do redis.call('EXISTS', session_key(id)) end
 end
 
 -- First write.
+local keys, leaving = {}, {}
 for _, going in ipairs(plans) do
-  local user, members, past = going.user, going.members, going.past
+  local owner, members, past = going.user, going.members, going.past
   for _, member in ipairs(members) do
     if member.is_live then
       erase(member.id, member.session, REVOKED_BY_ADMIN)
     else
-      drop(member.id, member.session.p, user, member.session)
-      redis.call('DEL', session_key(member.id))
+      drop(member.id, member.session.p, owner, member.session)
+      keys[#keys + 1] = session_key(member.id)
     end
   end
-  if #past > 0 then
-    redis.call('ZREM', history_key(user), unpack(past))
-    count('ended', -#past)
-    redis.call('DEL', unpack(going.keys))
-  end
   write_histogram(going.live, going.live - #members)
-  if #past == going.kept then forget_user(user) end
+  for _, id in ipairs(past) do keys[#keys + 1] = session_key(id) end
+  count('ended', -#past)
+  if #past == going.kept then
+    keys[#keys + 1] = history_key(owner)
+    if census(owner) == 0 then leaving[#leaving + 1] = owner end
+  elseif #past > 0 then
+    redis.call('ZREM', history_key(owner), unpack(past))
+  end
 end
+if #keys > 0 then redis.call('DEL', unpack(keys)) end
+if #leaving > 0 then redis.call('ZREM', USERS, unpack(leaving)) end
 write_counts()
 return result

@@ -1,14 +1,15 @@
 -- How an audit goes: all subjects are looked at before the first repair, and those that disagree are
 -- looked at again by themselves, because a repair may settle or change what comes after it.
 
--- `drifts_of(subject)` gives nil, or a list of {kind, what, user and repair, where there is one}.
--- Stops where `cost` has come to `most`. Returns {subjects done, {kind, what, ...}}.
+-- A subject is `width` arguments, the first one at `first`. `drifts_of(at)` gives nil for the one at an
+-- argument, or a list of {kind, what, user and repair, where there is one}. Stops where `cost` has come
+-- to `most`. Returns {subjects done, {kind, what, ...}}.
 local cost = 0
-local function audit(subjects, most, repairing, drifts_of)
+local function audit(first, width, most, repairing, drifts_of)
   local done, found, ailing = 0, {}, {}
-  for _, subject in ipairs(subjects) do
-    local drifts = drifts_of(subject)
-    if drifts then ailing[#ailing + 1] = { subject = subject, drifts = drifts } end
+  for at = first, #ARGV, width do
+    local drifts = drifts_of(at)
+    if drifts then ailing[#ailing + 1] = { at = at, drifts = drifts } end
     done = done + 1
     if cost >= most then break end
   end
@@ -21,7 +22,7 @@ local function audit(subjects, most, repairing, drifts_of)
   end
   if repairing then
     for _, patient in ipairs(ailing) do
-      for _, drift in ipairs(drifts_of(patient.subject) or {}) do
+      for _, drift in ipairs(drifts_of(patient.at) or {}) do
         if drift.repair then drift.repair() end
       end
     end

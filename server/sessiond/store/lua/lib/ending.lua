@@ -16,10 +16,16 @@ local function write_counts()
   end
 end
 
+local known_profiles
+local function all_profiles()
+  known_profiles = known_profiles or redis.call('HKEYS', PROFILES)
+  return known_profiles
+end
+
 -- How many members the user's live sets hold, over all profiles.
 local function census(user)
   local total = 0
-  for _, profile in ipairs(redis.call('HKEYS', PROFILES)) do
+  for _, profile in ipairs(all_profiles()) do
     total = total + redis.call('ZCARD', live_key(profile, user))
   end
   return total
