@@ -5,6 +5,7 @@ VENV := .venv
 PROTO_VENV := .venv-proto
 BIN := $(VENV)/bin
 ROUNDS ?= 3
+PROCESSES ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -19,7 +20,7 @@ run: $(VENV)/.installed ## start sessiond in development mode on the embedded en
 
 .PHONY: test
 test: $(VENV)/.installed $(PROTO_VENV)/.installed ## run the whole test suite (ROUNDS=3, ARGS="-k name")
-	ROUNDS=$(ROUNDS) $(BIN)/pytest $(ARGS)
+	ROUNDS=$(ROUNDS) $(BIN)/pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed $(PROTO_VENV)/.installed ## format, lint, types, import rules, contract, drift, files

@@ -20,6 +20,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Among processes (pytest -n) tests are dealt out by file, and races and faults go to one."""
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder == "faults" else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def rounds(default: int) -> int:
     """How often a random or racing test repeats: ROUNDS, or a small default; printed."""
     count = int(os.environ.get("ROUNDS") or default)

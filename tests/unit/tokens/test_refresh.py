@@ -105,7 +105,11 @@ def test_only_a_generation_is_minted(refresh: RefreshTokens, generation: int) ->
         refresh.mint(SID, generation)
 
 
-@pytest.mark.parametrize("session_id", ["", SID[:-1], SID + "A", "_" * 24, "é" * 24])
+@pytest.mark.parametrize(
+    "session_id",
+    ["", SID[:-1], SID + "A", "_" * 24, "é" * 24],
+    ids=["empty", "short", "long", "no partition", "not ASCII"],
+)
 def test_only_a_session_id_is_minted(refresh: RefreshTokens, session_id: str) -> None:
     with pytest.raises(ValueError, match="session id"):
         refresh.mint(session_id, 1)
