@@ -74,8 +74,7 @@ class AdminClient(BaseClient):
 
         Args:
             page_size: how many to fetch at once, 1 to 200. Every page reads every user once.
-            timeout: seconds for each page, retries included; the client's if None. A page of a
-                million users takes a few.
+            timeout: seconds for each page, retries included; the client's if None.
         """
 
         def page(token: str) -> admin.UsersPage:

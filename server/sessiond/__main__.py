@@ -133,13 +133,15 @@ async def _first_of(*tasks: asyncio.Task[Any]) -> None:
 def _welcome(configured: Settings, address: str) -> None:
     path = devmode.write_token(configured, key_lifetimes(configured))
     example = Path("examples/quickstart.py")
-    attempt = f"{sys.executable} {example}" if example.exists() else "the snippet of the README"
+    attempts = [f"{sys.executable} {example}" if example.exists() else "the snippet of the README"]
+    sessionctl = Path(sys.executable).with_name("sessionctl")
+    if sessionctl.exists():
+        attempts.append(f"{sessionctl} demo")
     print(
         f"\nsessiond {__version__} serves on {address} (development mode, loopback only)\n"
         f"caller's token, also in {path}:\n\n"
         f"  {path.read_text().strip()}\n\n"
-        f"try, in another terminal:\n\n"
-        f"  {attempt}\n",
+        f"try, in another terminal:\n\n" + "".join(f"  {attempt}\n" for attempt in attempts),
         flush=True,
     )
 

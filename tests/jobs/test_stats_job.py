@@ -7,6 +7,7 @@ import json
 import pytest
 from structlog.testing import capture_logs
 
+from sessiond.domain.jobs import JobOutcome
 from sessiond.domain.session import EndReason
 from sessiond.jobs.stats import STATS, StatsJob, last_survey
 from sessiond.service.statistics import Statistician
@@ -73,3 +74,13 @@ async def test_the_survey_is_there_for_everybody_once_the_job_has_run(
     assert survey is not None
     assert [user.user_id for user in survey.top_users] == [ALICE]
     assert json.loads((await ledger.read(STATS)).payload) == json.loads(survey.to_json())
+
+
+async def test_a_survey_of_another_form_is_none(
+    statistician: Statistician, ledger: JobLedger
+) -> None:
+    """A server of another version wrote it; the numbers are given all the same."""
+    await ledger.claim(STATS, "run", "other", slot_ms=None, lease_ms=30_000)
+    await ledger.finish(STATS, "run", JobOutcome.SUCCEEDED, "", '{"of": "another version"}')
+    stats = await statistician.stats()
+    assert (stats.live, stats.survey) == (0, None)

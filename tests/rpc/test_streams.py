@@ -145,7 +145,7 @@ def test_streams_need_credentials_and_a_role(streams: Streams, server: Server, r
     assert streams.begun == 0
 
 
-def test_open_streamsendless_as_calls_in_flight(streams: Streams, serve_with: ServeWith) -> None:
+def test_open_streams_count_as_calls_in_flight(streams: Streams, serve_with: ServeWith) -> None:
     """Over the bound calls are refused, and the end of a stream makes room."""
     server = serve_with(max_in_flight=2)
     caller, api = Caller(server), server.api()

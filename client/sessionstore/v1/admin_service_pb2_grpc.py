@@ -29,7 +29,8 @@ class AdminServiceStub(object):
     """AdminService is what operators call, by themselves or through sessionctl. Every call needs role
     admin and is written to the audit log: who, what, when, how many. Failed calls carry
     google.rpc.ErrorInfo as those of SessionService do. Long work streams its progress: a caller stops
-    it by cancelling the call, and goes on with the resume_token of the last message.
+    it by cancelling the call, and goes on with the resume_token of the last message. A stream whose
+    client neither sends nor reads for five minutes ends with DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel):
@@ -104,7 +105,8 @@ class AdminServiceServicer(object):
     """AdminService is what operators call, by themselves or through sessionctl. Every call needs role
     admin and is written to the audit log: who, what, when, how many. Failed calls carry
     google.rpc.ErrorInfo as those of SessionService do. Long work streams its progress: a caller stops
-    it by cancelling the call, and goes on with the resume_token of the last message.
+    it by cancelling the call, and goes on with the resume_token of the last message. A stream whose
+    client neither sends nor reads for five minutes ends with DEADLINE_EXCEEDED.
     """
 
     def GetStats(self, request, context):
@@ -123,8 +125,8 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListUsers(self, request, context):
-        """Lists users by how many live sessions they hold, most first. Every page reads every user once:
-        a few seconds for a million users. Role: admin.
+        """Lists users by how many live sessions they hold, most first. Every page reads every user once.
+        Role: admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -272,7 +274,8 @@ class AdminService(object):
     """AdminService is what operators call, by themselves or through sessionctl. Every call needs role
     admin and is written to the audit log: who, what, when, how many. Failed calls carry
     google.rpc.ErrorInfo as those of SessionService do. Long work streams its progress: a caller stops
-    it by cancelling the call, and goes on with the resume_token of the last message.
+    it by cancelling the call, and goes on with the resume_token of the last message. A stream whose
+    client neither sends nor reads for five minutes ends with DEADLINE_EXCEEDED.
     """
 
     @staticmethod

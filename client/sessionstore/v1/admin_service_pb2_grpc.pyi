@@ -30,7 +30,8 @@ class AdminServiceStub:
     """AdminService is what operators call, by themselves or through sessionctl. Every call needs role
     admin and is written to the audit log: who, what, when, how many. Failed calls carry
     google.rpc.ErrorInfo as those of SessionService do. Long work streams its progress: a caller stops
-    it by cancelling the call, and goes on with the resume_token of the last message.
+    it by cancelling the call, and goes on with the resume_token of the last message. A stream whose
+    client neither sends nor reads for five minutes ends with DEADLINE_EXCEEDED.
     """
 
     @_typing.overload
@@ -44,8 +45,8 @@ class AdminServiceStub:
     ListRecentSessions: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListRecentSessionsRequest, _admin_service_pb2.ListRecentSessionsResponse]
     """Lists the sessions created last, of all users, newest first, in any state. Role: admin."""
     ListUsers: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsersRequest, _admin_service_pb2.ListUsersResponse]
-    """Lists users by how many live sessions they hold, most first. Every page reads every user once:
-    a few seconds for a million users. Role: admin.
+    """Lists users by how many live sessions they hold, most first. Every page reads every user once.
+    Role: admin.
     """
     ExplainSession: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ExplainSessionRequest, _admin_service_pb2.ExplainSessionResponse]
     """Says why a session is or is not valid: its state, who ended it, when, for what reason. Role: admin."""
@@ -79,7 +80,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """AdminService is what operators call, by themselves or through sessionctl. Every call needs role
     admin and is written to the audit log: who, what, when, how many. Failed calls carry
     google.rpc.ErrorInfo as those of SessionService do. Long work streams its progress: a caller stops
-    it by cancelling the call, and goes on with the resume_token of the last message.
+    it by cancelling the call, and goes on with the resume_token of the last message. A stream whose
+    client neither sends nor reads for five minutes ends with DEADLINE_EXCEEDED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -90,8 +92,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListRecentSessions: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListRecentSessionsRequest, _admin_service_pb2.ListRecentSessionsResponse]  # type: ignore[assignment]
     """Lists the sessions created last, of all users, newest first, in any state. Role: admin."""
     ListUsers: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsersRequest, _admin_service_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """Lists users by how many live sessions they hold, most first. Every page reads every user once:
-    a few seconds for a million users. Role: admin.
+    """Lists users by how many live sessions they hold, most first. Every page reads every user once.
+    Role: admin.
     """
     ExplainSession: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ExplainSessionRequest, _admin_service_pb2.ExplainSessionResponse]  # type: ignore[assignment]
     """Says why a session is or is not valid: its state, who ended it, when, for what reason. Role: admin."""
@@ -124,7 +126,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """AdminService is what operators call, by themselves or through sessionctl. Every call needs role
     admin and is written to the audit log: who, what, when, how many. Failed calls carry
     google.rpc.ErrorInfo as those of SessionService do. Long work streams its progress: a caller stops
-    it by cancelling the call, and goes on with the resume_token of the last message.
+    it by cancelling the call, and goes on with the resume_token of the last message. A stream whose
+    client neither sends nor reads for five minutes ends with DEADLINE_EXCEEDED.
     """
 
     @_abc_1.abstractmethod
@@ -151,8 +154,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListUsersResponse, _abc.Awaitable[_admin_service_pb2.ListUsersResponse]]:
-        """Lists users by how many live sessions they hold, most first. Every page reads every user once:
-        a few seconds for a million users. Role: admin.
+        """Lists users by how many live sessions they hold, most first. Every page reads every user once.
+        Role: admin.
         """
 
     @_abc_1.abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -44,10 +45,15 @@ class StatsJob:
 
 
 def last_survey(ledger: JobLedger) -> Callable[[], Awaitable[Survey | None]]:
-    """Reads what the stats job found when it last ended well, on any server."""
+    """Reads what the stats job found when it last ended well, on any server.
+
+    There is none if a server of another version wrote it in a form that this one does not know.
+    """
 
     async def read() -> Survey | None:
-        payload = (await ledger.read(STATS)).payload
-        return Survey.from_json(payload) if payload else None
+        payload = await ledger.payload(STATS)
+        with suppress(ValueError):
+            return Survey.from_json(payload)
+        return None
 
     return read

@@ -13,12 +13,12 @@ from sessiond.domain.ids import PARTITIONS, partition_of_session
 from sessiond.service.drift_tally import DriftTally
 from sessiond.store.audit import AuditStore, Finding, KeyPage
 from sessiond.store.keyspace import Located
+from sessiond.store.rest import rest
 
 MOST_WAITING: Final = 250_000
 """How many sessions are remembered until they are seen again: some 25 MB."""
 _BATCH: Final = 50
 """How many sets of a partition are collected before a script looks at them."""
-_LONGEST_REST_S: Final = 0.1
 _T = TypeVar("_T")
 
 
@@ -56,7 +56,7 @@ class IndexAudit:
             done += len(page.located) + len(page.unknown)
             took = clock() - began
             yield AuditProgress(done, max(total, done), audit.tally.drifts())
-            await asyncio.sleep(min(took, _LONGEST_REST_S))
+            await rest(took)
             began = clock()
         await audit.look_at_the_rest()
         await audit.recount()
@@ -98,7 +98,7 @@ class _Audit:
             began = clock()
             users = unlisted.get(partition, ())
             self.tally.add(await self._store.recount(partition, users, repair=self._repair))
-            await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
+            await rest(clock() - began)
 
     def _collect(self, located: Located) -> None:
         partition, family, rest = located

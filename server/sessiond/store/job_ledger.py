@@ -118,6 +118,11 @@ class JobLedger:
             payload=fields.get("payload", ""),
         )
 
+    async def payload(self, name: str) -> str:
+        """What the last run that ended well left; empty if none has."""
+        found = await self._scripts.command("HGET", self._keys.job(name), "payload")
+        return found.decode() if found else ""
+
     async def _run(self, script: str, *arguments: str | int) -> Any:
         return await self._scripts.run(script, self._keys.bases[0], arguments, idempotent=True)
 

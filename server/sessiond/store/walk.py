@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from sessiond.domain.ids import PARTITIONS
+from sessiond.store.rest import rest
 from sessiond.store.script_set import ScriptSet
 
 STEP: Final = 100
 """About how many users a step of a walk names: a script can look at them in a few milliseconds."""
 
-_LONGEST_REST_S: Final = 0.1
 _PLACE: Final = re.compile(r"(\d{1,2})\.(\d{1,20})", re.ASCII)
 _CURSORS: Final = 2**64
 
@@ -100,7 +100,7 @@ class UserWalk:
                 named.clear()
             place = page.next
             if rests:
-                await asyncio.sleep(min(clock() - began, _LONGEST_REST_S))
+                await rest(clock() - began)
 
     async def _page(self, place: Place, named: set[str]) -> UserPage:
         """The page at a place, without those already named: the engine names some twice."""

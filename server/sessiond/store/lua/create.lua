@@ -50,7 +50,7 @@ for _, member in ipairs(members) do
   list[#list + 1] = member
 end
 if device ~= '' then
-  for _, other in ipairs(redis.call('HKEYS', PROFILES)) do
+  for _, other in ipairs(all_profiles()) do
     for _, member in ipairs(other ~= profile and members_of(other, user) or {}) do
       local same = not is_dead(member.session) and member.session.d == device
       if same and member.id ~= replaces then replaced[#replaced + 1] = member end

@@ -26,7 +26,7 @@ if redis.call('HEXISTS', PROFILES, profile) == 0 then return { 'UNREGISTERED' } 
 
 local live = live_key(profile, user)
 local expired, replaced, staying = {}, {}, {}
-for _, other in ipairs(device ~= '' and redis.call('HKEYS', PROFILES) or { profile }) do
+for _, other in ipairs(device ~= '' and all_profiles() or { profile }) do
   for _, member in ipairs(members_of(other, user)) do
     if is_dead(member.session) then
       if other == profile then expired[#expired + 1] = member end

@@ -18,7 +18,7 @@ if except ~= '' then
 end
 
 local expired, ending = {}, {}
-for _, profile in ipairs(redis.call('HKEYS', PROFILES)) do
+for _, profile in ipairs(all_profiles()) do
   for _, member in ipairs(members_of(profile, user)) do
     if is_dead(member.session) then
       expired[#expired + 1] = { id = member.id, profile = profile, session = member.session }

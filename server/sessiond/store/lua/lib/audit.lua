@@ -41,7 +41,7 @@ end
 -- Whether what should be a user's sets are sets. One that is none is named by itself.
 local function has_sets(user)
   local sets = { history_key(user) }
-  for _, profile in ipairs(redis.call('HKEYS', PROFILES)) do
+  for _, profile in ipairs(all_profiles()) do
     sets[#sets + 1] = live_key(profile, user)
   end
   for _, set in ipairs(sets) do
