@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
 
 def main() -> None:
     """Run the parts that are named."""
+    # What a shell starts in the background ignores SIGINT, and so would what is interrupted here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description="Measure sessiond; see bench/README.md.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parts = parser.parse_args().parts
