@@ -144,6 +144,7 @@ class App:
             ),
             AdminServicer(use_cases.operators(jobs.jobs)),
         )
+        jobs.metrics.show_watching(use_cases.watching.figures)
         if settings.ops_listen:
             self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
             self._stack.push_async_callback(asyncio.to_thread, end_metrics)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
@@ -52,23 +51,14 @@ class Tail(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class FeedFigures:
-    """What operators are told."""
-
-    events_sent: int = 0
-    """To all watchers together."""
-    log_events: int = 0
-    """In all logs, when the reader last looked."""
-
-
 class LiveFeed:
     """All watchers of one server, and the reader that they share."""
 
     def __init__(self, make_tail: Callable[[], Tail]) -> None:
-        self.figures: Final = FeedFigures()
         self.places: Mapping[int, Place] = {}
         """Up to where events were told, by partition."""
+        self.log_events: int | None = None
+        """How many all logs held when the reader last looked, if somebody watches."""
         self._make_tail = make_tail
         self._watchers: set[Watcher] = set()
         self._checkpoint: Checkpoint | None = None
@@ -81,7 +71,8 @@ class LiveFeed:
     @property
     def lag_s(self) -> float | None:
         """How long ago the reading for the latest checkpoint began, if somebody watches."""
-        return time.monotonic() - self._checkpoint.begun_s if self._checkpoint else None
+        checkpoint = self._checkpoint
+        return time.monotonic() - checkpoint.begun_s if checkpoint else None
 
     async def join(self, watcher: Watcher) -> None:
         """Tell a watcher from now on, and have `places` from which it is told.
@@ -144,12 +135,12 @@ class LiveFeed:
         self._watchers = set()
 
     def _forget_reader(self) -> None:
-        self._reader = self._checkpoint = None
+        self._reader = self._checkpoint = self.log_events = None
 
     def _tell(self, read: TailRead) -> int:
         """Tell all watchers of what was read; how many messages that makes."""
         if read.held is not None:
-            self.figures.log_events = read.held
+            self.log_events = read.held
         if read.reconnected:
             self._end_those_ahead()
         told = 0

@@ -23,7 +23,7 @@ from sessiond.domain.errors import (
 from sessiond.domain.events import DeadSession, EventFilter, EventType
 from sessiond.domain.limits import MOST_DEAD, MOST_EVENTS
 from sessiond.service import cursors
-from sessiond.service.live_feed import FeedFigures, LiveFeed
+from sessiond.service.live_feed import LiveFeed
 from sessiond.service.watch_parts import EventsPart, Opened, Part, SnapshotPart, events_part
 from sessiond.service.watcher import Watcher
 from sessiond.store.log import LogStore
@@ -45,28 +45,45 @@ class WatchLimits:
     """How long a stream lives, give or take a tenth."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class WatchFigures:
     """What operators are told."""
 
-    feed: FeedFigures
-    watchers: int = 0
-    cut_off: int = 0
-    """Those that read too slowly."""
-    snapshots: int = 0
+    watchers: int
+    events_sent: int
+    """To all watchers together, since the start."""
+    cut_off: int
+    """Watchers that read too slowly, since the start."""
+    snapshots: int
+    """Taken since the start."""
+    lag_s: float | None
+    """How long ago the reading for the latest checkpoint began, if somebody watches."""
+    log_events: int | None
+    """In all logs, as of the latest checkpoint, if somebody watches."""
 
 
 class Watching:
     """All watchers of one server."""
 
     def __init__(self, log: LogStore, feed: LiveFeed, limits: WatchLimits) -> None:
-        self.figures: Final = WatchFigures(feed.figures)
         self._log = log
         self._feed = feed
         self._limits = limits
         self._watchers: set[Watcher] = set()
         self._reading = asyncio.Semaphore(_MOST_READING)
         self._stopping = False
+        self._events_sent = self._cut_off = self._snapshots = 0
+
+    def figures(self) -> WatchFigures:
+        """As they are now. May be called from any thread."""
+        return WatchFigures(
+            len(self._watchers),
+            self._events_sent,
+            self._cut_off,
+            self._snapshots,
+            self._feed.lag_s,
+            self._feed.log_events,
+        )
 
     @asynccontextmanager
     async def watch(self, wanted: EventFilter, cursor: str) -> AsyncIterator[AsyncIterator[Part]]:
@@ -90,12 +107,11 @@ class Watching:
                 async with aclosing(self._parts(watcher, begin)) as parts:
                     yield parts
         except WatcherTooSlowError:
-            self.figures.cut_off += 1
+            self._cut_off += 1
             raise
         finally:
             self._feed.leave(watcher)
             self._watchers.discard(watcher)
-            self.figures.watchers = len(self._watchers)
 
     def stop(self) -> None:
         """Take no more watchers, and end those that there are once all that waits was taken."""
@@ -114,7 +130,6 @@ class Watching:
             raise OverloadedError("the server has as many watchers as it takes")
         watcher = Watcher(wanted, self._limits.backlog)
         self._watchers.add(watcher)
-        self.figures.watchers = len(self._watchers)
         return watcher
 
     async def _parts(
@@ -126,7 +141,7 @@ class Watching:
         try:
             async for part in self._all_parts(watcher, begin):
                 if isinstance(part, EventsPart):
-                    self._feed.figures.events_sent += len(part.events)
+                    self._events_sent += len(part.events)
                 yield part
         finally:
             at_age.cancel()
@@ -151,7 +166,7 @@ class Watching:
         self, wanted: EventFilter, places: dict[int, Place]
     ) -> AsyncIterator[SnapshotPart]:
         """The snapshot of every partition in turn, which brings the places with it."""
-        self.figures.snapshots += 1
+        self._snapshots += 1
         asked = EventType.ENDED in wanted.types
         waiting: list[DeadSession] = []
         for partition in cursors.partitions_of(wanted):

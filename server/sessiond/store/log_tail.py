@@ -125,6 +125,10 @@ class LogTail:
                 return await self._read()
             except (CursorTooOldError, LogRewoundError):
                 raise
+            except asyncio.CancelledError:
+                # The reply that was waited for would be taken for the next one.
+                await self.close()
+                raise
             except Exception as error:  # noqa: BLE001  whatever it was, a fresh connection is tried
                 await self._give_up(error)
 
