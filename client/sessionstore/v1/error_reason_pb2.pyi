@@ -183,6 +183,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "IMPORT_KEY_MISSING", "domain": "sessionstore.v1", "metadata": {}}
     """
+    ERROR_REASON_CURSOR_TOO_OLD: _ErrorReason.ValueType  # 27
+    """OUT_OF_RANGE. The log of events no longer reaches back to the cursor: watch anew, without a cursor.
+
+        {"reason": "CURSOR_TOO_OLD", "domain": "sessionstore.v1", "metadata": {}}
+    """
+    ERROR_REASON_LOG_REWOUND: _ErrorReason.ValueType  # 28
+    """OUT_OF_RANGE. The store has lost events that were told already, as in a failover: watch anew, without
+    a cursor.
+
+        {"reason": "LOG_REWOUND", "domain": "sessionstore.v1", "metadata": {}}
+    """
+    ERROR_REASON_WATCHER_TOO_SLOW: _ErrorReason.ValueType  # 29
+    """RESOURCE_EXHAUSTED, with google.rpc.RetryInfo. The client read so slowly that more events wait for
+    it than the server keeps. Nothing is lost: resume at the last cursor.
+
+        {"reason": "WATCHER_TOO_SLOW", "domain": "sessionstore.v1", "metadata": {}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed set of reasons a call fails with. The status carries a
@@ -350,5 +367,22 @@ ERROR_REASON_IMPORT_KEY_MISSING: ErrorReason.ValueType  # 26
 here: make it with `sessiond keys init`. Servers take it up without a restart.
 
     {"reason": "IMPORT_KEY_MISSING", "domain": "sessionstore.v1", "metadata": {}}
+"""
+ERROR_REASON_CURSOR_TOO_OLD: ErrorReason.ValueType  # 27
+"""OUT_OF_RANGE. The log of events no longer reaches back to the cursor: watch anew, without a cursor.
+
+    {"reason": "CURSOR_TOO_OLD", "domain": "sessionstore.v1", "metadata": {}}
+"""
+ERROR_REASON_LOG_REWOUND: ErrorReason.ValueType  # 28
+"""OUT_OF_RANGE. The store has lost events that were told already, as in a failover: watch anew, without
+a cursor.
+
+    {"reason": "LOG_REWOUND", "domain": "sessionstore.v1", "metadata": {}}
+"""
+ERROR_REASON_WATCHER_TOO_SLOW: ErrorReason.ValueType  # 29
+"""RESOURCE_EXHAUSTED, with google.rpc.RetryInfo. The client read so slowly that more events wait for
+it than the server keeps. Nothing is lost: resume at the last cursor.
+
+    {"reason": "WATCHER_TOO_SLOW", "domain": "sessionstore.v1", "metadata": {}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from sessionstore.v1 import event_pb2 as _event_pb2
 from sessionstore.v1 import session_pb2 as _session_pb2
 import builtins as _builtins
 import sys
@@ -875,6 +876,95 @@ class AdoptSessionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AdoptSessionResponse: _TypeAlias = AdoptSessionResponse  # noqa: Y015
+
+@_typing.final
+class WatchSessionsRequest(_message.Message):
+    """WatchSessionsRequest says where to begin, and what to tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    TYPES_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Where a stream with the same filters came to, as its last cursor had it: no snapshot is sent then.
+    Empty: a snapshot, then what happens after it. At most 2,048 bytes.
+    """
+    user_id: _builtins.str
+    """Only events of this user; of all if empty. 1 to 256 bytes of UTF-8."""
+    @_builtins.property
+    def types(self) -> _containers.RepeatedScalarFieldContainer[_event_pb2.EventType.ValueType]:
+        """Only events of these types; of all if empty. Without ENDED among them there is no snapshot: it is
+        empty.
+        """
+
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.str = ...,
+        types: _abc.Iterable[_event_pb2.EventType.ValueType] | None = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "types", b"types", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchSessionsRequest: _TypeAlias = WatchSessionsRequest  # noqa: Y015
+
+@_typing.final
+class WatchSessionsResponse(_message.Message):
+    """WatchSessionsResponse is one part of the stream: Opened, then the parts of the snapshot unless the
+    request had a cursor, then events and checkpoints.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENED_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Where to resume once this part has been worked off; empty in Opened, and in a snapshot that is not
+    complete. Opaque, at most 2,048 bytes. Good on every server of the store for as long as the log is
+    kept (2 hours by default).
+    """
+    @_builtins.property
+    def opened(self) -> _event_pb2.Opened:
+        """First of all."""
+
+    @_builtins.property
+    def snapshot(self) -> _event_pb2.Snapshot:
+        """A part of the snapshot."""
+
+    @_builtins.property
+    def events(self) -> _event_pb2.Events:
+        """What happened."""
+
+    @_builtins.property
+    def checkpoint(self) -> _event_pb2.Checkpoint:
+        """That nothing is missing up to a time."""
+
+    def __init__(
+        self,
+        *,
+        opened: _event_pb2.Opened | None = ...,
+        snapshot: _event_pb2.Snapshot | None = ...,
+        events: _event_pb2.Events | None = ...,
+        checkpoint: _event_pb2.Checkpoint | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "content", b"content", "events", b"events", "opened", b"opened", "snapshot", b"snapshot"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "content", b"content", "cursor", b"cursor", "events", b"events", "opened", b"opened", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["opened", "snapshot", "events", "checkpoint"]  # noqa: Y015
+    _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
+
+Global___WatchSessionsResponse: _TypeAlias = WatchSessionsResponse  # noqa: Y015
 
 @_typing.final
 class GetSigningKeysRequest(_message.Message):

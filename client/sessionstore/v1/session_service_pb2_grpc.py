@@ -94,6 +94,11 @@ class SessionServiceStub(object):
                 request_serializer=sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionRequest.SerializeToString,
                 response_deserializer=sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionResponse.FromString,
                 _registered_method=True)
+        self.WatchSessions = channel.unary_stream(
+                '/sessionstore.v1.SessionService/WatchSessions',
+                request_serializer=sessionstore_dot_v1_dot_session__service__pb2.WatchSessionsRequest.SerializeToString,
+                response_deserializer=sessionstore_dot_v1_dot_session__service__pb2.WatchSessionsResponse.FromString,
+                _registered_method=True)
         self.GetSigningKeys = channel.unary_unary(
                 '/sessionstore.v1.SessionService/GetSigningKeys',
                 request_serializer=sessionstore_dot_v1_dot_session__service__pb2.GetSigningKeysRequest.SerializeToString,
@@ -189,6 +194,18 @@ class SessionServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchSessions(self, request, context):
+        """Tells of creations and endings as they happen, and first of every ended session of which an access
+        token may still look alive. Role: reader.
+        At least once, in order per session, to be resumed at a cursor. A stream ends with OK when the
+        server stops, and at a maximum age (30 minutes by default): resume it, on another server if there
+        is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
+        cursor. A client that reads too slowly is cut off with WATCHER_TOO_SLOW, and may resume.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSigningKeys(self, request, context):
         """Gives the public keys that verify access tokens (RFC 7517). Role: reader.
         """
@@ -253,6 +270,11 @@ def add_SessionServiceServicer_to_server(servicer, server):
                     servicer.AdoptSession,
                     request_deserializer=sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionRequest.FromString,
                     response_serializer=sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionResponse.SerializeToString,
+            ),
+            'WatchSessions': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSessions,
+                    request_deserializer=sessionstore_dot_v1_dot_session__service__pb2.WatchSessionsRequest.FromString,
+                    response_serializer=sessionstore_dot_v1_dot_session__service__pb2.WatchSessionsResponse.SerializeToString,
             ),
             'GetSigningKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSigningKeys,
@@ -562,6 +584,33 @@ class SessionService(object):
             '/sessionstore.v1.SessionService/AdoptSession',
             sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionRequest.SerializeToString,
             sessionstore_dot_v1_dot_session__service__pb2.AdoptSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/sessionstore.v1.SessionService/WatchSessions',
+            sessionstore_dot_v1_dot_session__service__pb2.WatchSessionsRequest.SerializeToString,
+            sessionstore_dot_v1_dot_session__service__pb2.WatchSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

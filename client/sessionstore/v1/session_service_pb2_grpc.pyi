@@ -65,6 +65,14 @@ class SessionServiceStub:
     """Ends all live sessions of a user, or all but one. Role: writer."""
     AdoptSession: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.AdoptSessionRequest, _session_service_pb2.AdoptSessionResponse]
     """Gives tokens to a session that was imported from another system. Role: writer."""
+    WatchSessions: _grpc.UnaryStreamMultiCallable[_session_service_pb2.WatchSessionsRequest, _session_service_pb2.WatchSessionsResponse]
+    """Tells of creations and endings as they happen, and first of every ended session of which an access
+    token may still look alive. Role: reader.
+    At least once, in order per session, to be resumed at a cursor. A stream ends with OK when the
+    server stops, and at a maximum age (30 minutes by default): resume it, on another server if there
+    is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
+    cursor. A client that reads too slowly is cut off with WATCHER_TOO_SLOW, and may resume.
+    """
     GetSigningKeys: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSigningKeysRequest, _session_service_pb2.GetSigningKeysResponse]
     """Gives the public keys that verify access tokens (RFC 7517). Role: reader."""
 
@@ -105,6 +113,14 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Ends all live sessions of a user, or all but one. Role: writer."""
     AdoptSession: _aio.UnaryUnaryMultiCallable[_session_service_pb2.AdoptSessionRequest, _session_service_pb2.AdoptSessionResponse]  # type: ignore[assignment]
     """Gives tokens to a session that was imported from another system. Role: writer."""
+    WatchSessions: _aio.UnaryStreamMultiCallable[_session_service_pb2.WatchSessionsRequest, _session_service_pb2.WatchSessionsResponse]  # type: ignore[assignment]
+    """Tells of creations and endings as they happen, and first of every ended session of which an access
+    token may still look alive. Role: reader.
+    At least once, in order per session, to be resumed at a cursor. A stream ends with OK when the
+    server stops, and at a maximum age (30 minutes by default): resume it, on another server if there
+    is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
+    cursor. A client that reads too slowly is cut off with WATCHER_TOO_SLOW, and may resume.
+    """
     GetSigningKeys: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSigningKeysRequest, _session_service_pb2.GetSigningKeysResponse]  # type: ignore[assignment]
     """Gives the public keys that verify access tokens (RFC 7517). Role: reader."""
 
@@ -208,6 +224,20 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_session_service_pb2.AdoptSessionResponse, _abc.Awaitable[_session_service_pb2.AdoptSessionResponse]]:
         """Gives tokens to a session that was imported from another system. Role: writer."""
+
+    @_abc_1.abstractmethod
+    def WatchSessions(
+        self,
+        request: _session_service_pb2.WatchSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_session_service_pb2.WatchSessionsResponse], _abc.AsyncIterator[_session_service_pb2.WatchSessionsResponse]]:
+        """Tells of creations and endings as they happen, and first of every ended session of which an access
+        token may still look alive. Role: reader.
+        At least once, in order per session, to be resumed at a cursor. A stream ends with OK when the
+        server stops, and at a maximum age (30 minutes by default): resume it, on another server if there
+        is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
+        cursor. A client that reads too slowly is cut off with WATCHER_TOO_SLOW, and may resume.
+        """
 
     @_abc_1.abstractmethod
     def GetSigningKeys(
