@@ -37,10 +37,13 @@ from sessionstore.admin_types import (
 )
 from sessionstore.aio import AsyncSessionClient
 from sessionstore.aio_admin import AsyncAdminClient
+from sessionstore.aio_verifier import AsyncLocalVerifier
 from sessionstore.client import SessionClient
 from sessionstore.errors import (
     CallerNotAuthenticated,
     CallerNotPermitted,
+    CredentialRefused,
+    CursorTooOld,
     DeadlineExceeded,
     EtagMismatch,
     FieldViolation,
@@ -50,6 +53,7 @@ from sessionstore.errors import (
     JobNotFound,
     JobRunning,
     KeysReadOnly,
+    LogRewound,
     Overloaded,
     RefreshTokenAhead,
     RefreshTokenInvalid,
@@ -66,7 +70,11 @@ from sessionstore.errors import (
     SessionUnusable,
     SessionUserMismatch,
     StoreFull,
+    TokenExpired,
+    TokenInvalid,
+    TokenRefused,
     Unavailable,
+    WatcherTooSlow,
 )
 from sessionstore.types import (
     AdoptedSession,
@@ -87,21 +95,39 @@ from sessionstore.types import (
     Validation,
     Verdict,
 )
+from sessionstore.verifier import LocalVerifier
+from sessionstore.verifier_types import VerifiedToken, VerifierState, WhenStale
+from sessionstore.watch_types import (
+    Checkpoint,
+    DeadSession,
+    Event,
+    Events,
+    EventType,
+    Interrupted,
+    Opened,
+    Snapshot,
+    WatchUpdate,
+)
 
 __all__ = [
     "TLS",
     "AdminClient",
     "AdoptedSession",
     "AsyncAdminClient",
+    "AsyncLocalVerifier",
     "AsyncSessionClient",
     "AuditProgress",
     "Authentication",
     "Backlog",
     "CallerNotAuthenticated",
     "CallerNotPermitted",
+    "Checkpoint",
     "ClientInfo",
     "CreatedSession",
     "Credential",
+    "CredentialRefused",
+    "CursorTooOld",
+    "DeadSession",
     "DeadlineExceeded",
     "DeletedUser",
     "Drift",
@@ -109,6 +135,9 @@ __all__ = [
     "DurationBar",
     "EndReason",
     "EtagMismatch",
+    "Event",
+    "EventType",
+    "Events",
     "Explanation",
     "ExportPage",
     "ExtendedSession",
@@ -118,6 +147,7 @@ __all__ = [
     "ImportResult",
     "ImportedSession",
     "InternalError",
+    "Interrupted",
     "InvalidRequest",
     "Job",
     "JobNotFound",
@@ -125,6 +155,9 @@ __all__ = [
     "JobRun",
     "JobRunning",
     "KeysReadOnly",
+    "LocalVerifier",
+    "LogRewound",
+    "Opened",
     "Outcome",
     "Overloaded",
     "PurgeProgress",
@@ -150,10 +183,14 @@ __all__ = [
     "SessionsPerUser",
     "SigningKey",
     "SigningKeys",
+    "Snapshot",
     "State",
     "Stats",
     "StoreFull",
     "Survey",
+    "TokenExpired",
+    "TokenInvalid",
+    "TokenRefused",
     "Tokens",
     "Totals",
     "Unavailable",
@@ -162,5 +199,10 @@ __all__ = [
     "UsersPage",
     "Validation",
     "Verdict",
+    "VerifiedToken",
+    "VerifierState",
+    "WatchUpdate",
+    "WatcherTooSlow",
+    "WhenStale",
     "__version__",
 ]

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import grpc
 
 from sessionstore._call import Call, Stream
-from sessionstore._channel import CLOSED, Connector, logged_as
+from sessionstore._channel import ClosedError, Connector, logged_as
 from sessionstore._failures import error_of
 from sessionstore._resumption import Resumption
 from sessionstore.errors import Unavailable
@@ -101,7 +101,7 @@ class AioTransport:
 
     def _stub(self) -> Any:
         if self._closed:
-            raise RuntimeError(CLOSED)
+            raise ClosedError
         loop = asyncio.get_running_loop()
         if self._opened and self._opened.pid != os.getpid():
             raise RuntimeError(

@@ -11,8 +11,8 @@ from functools import partial
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from sessionstore import _requests, _results, types
-from sessionstore._call import Call
+from sessionstore import _requests, _results, _watch_results, types, watch_types
+from sessionstore._call import Call, Stream
 from sessionstore.v1 import session_service_pb2 as pb
 
 BATCH_SIZE = 1000
@@ -166,3 +166,12 @@ def adopt(user_id: str, external_id: str, *, request_id: str | None) -> Call[typ
 
 def signing_keys() -> Call[types.SigningKeys]:
     return Call("GetSigningKeys", pb.GetSigningKeysRequest(), _results.signing_keys)
+
+
+def watch(
+    cursor: str, *, types: Iterable[watch_types.EventType], user_id: str | None
+) -> Stream[watch_types.WatchUpdate]:
+    request = pb.WatchSessionsRequest(
+        cursor=cursor, types=_requests.event_types(types), user_id=user_id or ""
+    )
+    return Stream("WatchSessions", request, _watch_results.update)

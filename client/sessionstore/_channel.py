@@ -19,7 +19,6 @@ from sessionstore._version import __version__
 from sessionstore.v1 import admin_service_pb2, session_service_pb2
 
 DEFAULT_TIMEOUT_S = 5.0
-CLOSED = "this client is closed"
 
 _SERVICES = (
     session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
@@ -76,6 +75,13 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
 )
 
 _SENDABLE_ID = re.compile(r"[\x21-\x7e]{1,36}")
+
+
+class ClosedError(RuntimeError):
+    """The client was used after its `close`, or closed while it was in use."""
+
+    def __init__(self) -> None:
+        super().__init__("this client is closed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,3 +90,14 @@ class Verdict(OpenEnum):
     """The token is forged, damaged, superseded, or not meant for the audience."""
     TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105  the name of a verdict
     """The access token expired; its session may still be live."""
+
+
+class EventType(OpenEnum):
+    """What happened to a session."""
+
+    CREATED = "CREATED"
+    """A login, or an import."""
+    ENDED = "ENDED"
+    """Ended by somebody or by a rule: its access tokens are dead before they expire."""
+    EXPIRED = "EXPIRED"
+    """Ran into its idle or absolute expiry, and its access tokens with it."""

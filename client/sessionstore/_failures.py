@@ -38,6 +38,9 @@ BY_REASON: dict[str, type[errors.SessionStoreError]] = {
     "JOB_RUNNING": errors.JobRunning,
     "KEYS_READ_ONLY": errors.KeysReadOnly,
     "IMPORT_KEY_MISSING": errors.ImportKeyMissing,
+    "CURSOR_TOO_OLD": errors.CursorTooOld,
+    "LOG_REWOUND": errors.LogRewound,
+    "WATCHER_TOO_SLOW": errors.WatcherTooSlow,
 }
 
 # For what a proxy, gRPC itself or a newer server says without a reason that is listed above.

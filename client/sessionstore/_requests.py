@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from sessionstore._enums import EventType
 from sessionstore.types import Authentication, ClientInfo, Credential, EndReason, State
-from sessionstore.v1 import session_pb2, session_service_pb2
+from sessionstore.v1 import event_pb2, session_pb2, session_service_pb2
 
 
 def new_request_id() -> str:
@@ -80,6 +81,13 @@ def states(values: Iterable[State]) -> list[session_pb2.Session.State.ValueType]
     return [
         session_pb2.Session.State.Value(f"STATE_{State(value)}")
         for value in strings("states", values)
+    ]
+
+
+def event_types(values: Iterable[EventType]) -> list[event_pb2.EventType.ValueType]:
+    return [
+        event_pb2.EventType.Value(f"EVENT_TYPE_{EventType(value)}")
+        for value in strings("types", values)
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
+import grpc
 from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
@@ -31,6 +32,14 @@ class Details:
         for bad_request in _of(self.status, BadRequest):
             for violation in bad_request.field_violations:
                 yield violation.field, violation.description
+
+
+def serialized(code: grpc.StatusCode, reason: str, metadata: Mapping[str, str]) -> bytes:
+    """A google.rpc.Status as the service would send it."""
+    status = Status(code=code.value[0])
+    status.details.add().Pack(ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata))
+    data: bytes = status.SerializeToString()
+    return data
 
 
 def parse(serialized: bytes) -> Details:

@@ -5,20 +5,44 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 
 from sessionstore._call import Call, Stream
-from sessionstore._channel import CLOSED, Connector, logged_as
+from sessionstore._channel import ClosedError, Connector, logged_as
 from sessionstore._failures import error_of
 from sessionstore._resumption import Resumption
-from sessionstore.errors import Unavailable
+from sessionstore.errors import SessionStoreError, Unavailable
 
 T = TypeVar("T")
 
 _Opened = tuple[grpc.Channel, Any]
+
+
+class Answers(Iterator[Any]):
+    """The messages of one stream, as they come; it may be closed by another thread."""
+
+    def __init__(self, messages: Any, failures: Callable[[], AbstractContextManager[None]]) -> None:
+        self._messages = messages
+        self._failures = failures
+        self._closed = False
+
+    def __next__(self) -> Any:
+        try:
+            with self._failures():
+                return next(self._messages)
+        except SessionStoreError:
+            if self._closed:
+                raise StopIteration from None
+            raise
+
+    def close(self) -> None:
+        """End the stream. Whoever waits for its next message is told that there is none."""
+        self._closed = True
+        self._messages.cancel()
 
 
 class Transport:
@@ -55,7 +79,7 @@ class Transport:
         while True:
             remaining = None if deadline is None else deadline - time.monotonic()
             try:
-                with closing(self._answers(place.stream, remaining)) as answers:
+                with closing(self.open(place.stream, remaining)) as answers:
                     for answer in answers:
                         place.passed(answer)
                         yield stream.read(answer)
@@ -64,17 +88,15 @@ class Transport:
             else:
                 return
 
-    def _answers(self, stream: Stream[T], timeout: float | None) -> Generator[Any, None, None]:
+    def open(self, stream: Stream[Any], timeout: float | None) -> Answers:
+        """Send the request of one stream, which is not gone on with; no deadline if None."""
         method = getattr(self._stub(), stream.method)
         request_id = logged_as(stream)
         with self._failures(request_id):
-            answers = method(
+            messages = method(
                 stream.request, timeout=timeout, metadata=self._connector.metadata(request_id)
             )
-            try:
-                yield from answers
-            finally:
-                answers.cancel()
+        return Answers(messages, partial(self._failures, request_id))
 
     @contextmanager
     def _failures(self, request_id: str) -> Iterator[None]:
@@ -109,4 +131,4 @@ class Transport:
 
     def _refuse_if_closed(self, cause: Any = None) -> None:
         if self._closed:
-            raise RuntimeError(CLOSED) from cause
+            raise ClosedError from cause

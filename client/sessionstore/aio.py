@@ -3,14 +3,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 
 from sessionstore import _calls, types
 from sessionstore._base import AsyncBaseClient
+from sessionstore._course import Course
 from sessionstore._paging import async_pages
+from sessionstore.errors import SessionStoreError
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
+from sessionstore.watch_types import EventType, Interrupted, WatchUpdate
 
 
 class AsyncSessionClient(AsyncBaseClient):
@@ -211,3 +216,44 @@ class AsyncSessionClient(AsyncBaseClient):
     async def signing_keys(self, *, timeout: float | None = None) -> types.SigningKeys:
         """Get the public keys that verify access tokens (RFC 7517)."""
         return await self._transport.send(_calls.signing_keys(), timeout)
+
+    def watch(
+        self,
+        cursor: str = "",
+        *,
+        types: Iterable[EventType] = (),
+        user_id: str | None = None,
+    ) -> AsyncGenerator[WatchUpdate, None]:
+        """Hear of creations and endings as they happen, over one stream.
+
+        The request is sent when the first update is asked for. Close the generator
+        (`contextlib.aclosing`) to end the stream.
+        """
+        return self._transport.stream(_calls.watch(cursor, types=types, user_id=user_id), None)
+
+    async def follow(
+        self,
+        cursor: str = "",
+        *,
+        types: Iterable[EventType] = (),
+        user_id: str | None = None,
+    ) -> AsyncGenerator[WatchUpdate | Interrupted, None]:
+        """Hear of creations and endings as they happen, over one stream after another.
+
+        Close the generator (`contextlib.aclosing`) to stop.
+        """
+        course = Course(cursor)
+        types = tuple(types)
+        while True:
+            error = None
+            watch = self.watch(course.cursor, types=types, user_id=user_id)
+            try:
+                async with aclosing(watch) as updates:
+                    async for update in updates:
+                        yield update
+                        course.passed(update)
+            except SessionStoreError as failure:
+                error = failure
+            interrupted = course.interrupted(error)
+            yield interrupted
+            await asyncio.sleep(interrupted.retry_delay.total_seconds())

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from sessionstore import _calls, types
 from sessionstore._base import BaseClient
+from sessionstore._course import Course
 from sessionstore._paging import pages
+from sessionstore._watch import Watch
+from sessionstore.errors import SessionStoreError
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
+from sessionstore.watch_types import EventType, Interrupted, WatchUpdate
 
 
 class SessionClient(BaseClient):
@@ -401,3 +405,66 @@ class SessionClient(BaseClient):
             timeout: seconds, retries included; the client's if None.
         """
         return self._transport.send(_calls.signing_keys(), timeout)
+
+    def watch(
+        self,
+        cursor: str = "",
+        *,
+        types: Iterable[EventType] = (),
+        user_id: str | None = None,
+    ) -> Watch:
+        """Hear of creations and endings as they happen, over one stream.
+
+        Without a cursor it begins with a snapshot: every ended session of which an access token may
+        still look alive. It ends when the server is done with it, as at its stop and after 30
+        minutes by default; `follow` goes on by itself. The request is sent before this returns, and
+        there is no deadline: close the stream (`with`, or from any thread) to end it.
+
+        Args:
+            cursor: of the last update that was worked off, of a watch with the same filters.
+            types: only events of these types; of all if empty. Without ENDED among them the
+                snapshot is empty.
+            user_id: only events of this user. 1 to 256 bytes of UTF-8.
+
+        Raises, also while it is read:
+            CursorTooOld, LogRewound: there would be a gap: watch anew, without a cursor.
+            WatcherTooSlow: the updates were not read fast enough: resume at the last cursor.
+        """
+        stream = _calls.watch(cursor, types=types, user_id=user_id)
+        return Watch(self._transport.open(stream, None), stream.read)
+
+    def follow(
+        self,
+        cursor: str = "",
+        *,
+        types: Iterable[EventType] = (),
+        user_id: str | None = None,
+    ) -> Generator[WatchUpdate | Interrupted, None, None]:
+        """Hear of creations and endings as they happen, over one stream after another.
+
+        Whenever a stream ends it says so by `Interrupted` and goes on: at the last cursor, or with
+        a snapshot where there would be a gap. It tries for ever. Close the generator
+        (`contextlib.closing`) to stop.
+
+        Args:
+            cursor: see `watch`.
+            types: see `watch`.
+            user_id: see `watch`.
+
+        Raises, while it is read:
+            CallerNotAuthenticated, CallerNotPermitted, InvalidRequest: trying again does not help.
+        """
+        course = Course(cursor)
+        types = tuple(types)
+        while True:
+            error = None
+            try:
+                with self.watch(course.cursor, types=types, user_id=user_id) as updates:
+                    for update in updates:
+                        yield update
+                        course.passed(update)
+            except SessionStoreError as failure:
+                error = failure
+            interrupted = course.interrupted(error)
+            yield interrupted
+            time.sleep(interrupted.retry_delay.total_seconds())

@@ -1,8 +1,9 @@
 # ruff: noqa: N818  a caller catches what happened: `except SessionEnded`, as in `except KeyError`
 """What a failed call raises: one class for each thing that a caller may want to tell apart.
 
-`except SessionStoreError` catches them all, `except SessionUnusable` all that mean "log in again".
-The reasons are those of proto/sessionstore/v1/error_reason.proto.
+`except SessionStoreError` catches them all, `except SessionUnusable` all that mean "log in again",
+`except CredentialRefused` these and what a verifier says of access tokens. The reasons are those of
+proto/sessionstore/v1/error_reason.proto, and two verdicts.
 """
 
 from __future__ import annotations
@@ -56,8 +57,13 @@ class SessionStoreError(Exception):
         return _status.parse(self._details)
 
     @property
+    def details(self) -> bytes:
+        """The google.rpc.Status, serialized, as it came; empty if nobody sent one."""
+        return self._details
+
+    @property
     def reason(self) -> str:
-        """Of the service's ErrorReason; empty if a proxy or the SDK itself gave up."""
+        """Of the service's ErrorReason, or of a verifier; empty if a proxy or the SDK gave up."""
         return self._parsed.reason
 
     @property
@@ -99,8 +105,8 @@ class CallerNotPermitted(SessionStoreError):
     """This backend lacks the role for the call; never about a user."""
 
 
-class SessionUnusable(SessionStoreError):
-    """The session, or the token that names it, is of no more use: the user has to log in again."""
+class CredentialRefused(SessionStoreError):
+    """What the user presented is not good, or no longer: surely so, whatever is out of reach."""
 
     @property
     def session_id(self) -> str:
@@ -118,6 +124,22 @@ class SessionUnusable(SessionStoreError):
         """When it ended or expired, if it did."""
         time = self.metadata.get("end_time")
         return datetime.fromisoformat(time) if time else None
+
+
+class TokenRefused(CredentialRefused):
+    """The access token is not good; of its session it says nothing."""
+
+
+class TokenInvalid(TokenRefused):
+    """The access token is forged, damaged, or not meant for this audience."""
+
+
+class TokenExpired(TokenRefused):
+    """The access token has expired; its session may still be live: refresh it."""
+
+
+class SessionUnusable(CredentialRefused):
+    """The session, or the token that names it, is of no more use: the user has to log in again."""
 
 
 class SessionNotFound(SessionUnusable):
@@ -183,6 +205,10 @@ class Overloaded(ResourceExhausted):
     """The server has as many calls in flight as it takes. Nothing was done."""
 
 
+class WatcherTooSlow(ResourceExhausted):
+    """More events wait for this watcher than the server keeps: resume at the last cursor."""
+
+
 class DeadlineExceeded(SessionStoreError):
     """The call's time ran out, retries included. It may have taken effect."""
 
@@ -209,3 +235,11 @@ class KeysReadOnly(SessionStoreError):
 
 class ImportKeyMissing(SessionStoreError):
     """The server's key ring has no import key: make it with `sessiond keys init`."""
+
+
+class CursorTooOld(SessionStoreError):
+    """The log of events no longer reaches back to the cursor: watch anew, without one."""
+
+
+class LogRewound(SessionStoreError):
+    """The store has lost events that were told already: watch anew, without a cursor."""

@@ -32,7 +32,7 @@ RETRIED: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "GetSigningKeys": ("signing_keys", (), {}),
 }
 
-NOT_RETRIED = {"UpdateSession"}
+NOT_RETRIED = {"UpdateSession", "WatchSessions"}
 
 WITH_REQUEST_ID = ["CreateSession", "RefreshSession", "RevokeUserSessions", "AdoptSession"]
 

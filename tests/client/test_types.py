@@ -17,18 +17,21 @@ import sessionstore
 from sessionstore import (
     AdminClient,
     AsyncAdminClient,
+    AsyncLocalVerifier,
     AsyncSessionClient,
     Credential,
     DriftKind,
     EndReason,
+    EventType,
     ImportOutcome,
     JobOutcome,
+    LocalVerifier,
     Outcome,
     SessionClient,
     State,
     Verdict,
 )
-from sessionstore.v1 import admin_service_pb2, session_pb2
+from sessionstore.v1 import admin_service_pb2, event_pb2, session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.client import messages
 from tests.client.conftest import Sessions
@@ -42,6 +45,7 @@ from tests.client.fake_service import FakeService
         (EndReason, session_pb2.EndReason.DESCRIPTOR, "END_REASON_"),
         (Outcome, pb.RefreshSessionResponse.Outcome.DESCRIPTOR, "OUTCOME_"),
         (Verdict, pb.Verdict.DESCRIPTOR, "VERDICT_"),
+        (EventType, event_pb2.EventType.DESCRIPTOR, "EVENT_TYPE_"),
         (DriftKind, admin_service_pb2.Drift.Kind.DESCRIPTOR, "KIND_"),
         (JobOutcome, admin_service_pb2.JobRun.Outcome.DESCRIPTOR, "OUTCOME_"),
         (ImportOutcome, admin_service_pb2.ImportResult.Outcome.DESCRIPTOR, "OUTCOME_"),
@@ -112,6 +116,10 @@ def test_everything_public_is_exported_and_documented() -> None:
 
 def test_both_clients_take_the_same_arguments() -> None:
     assert methods(SessionClient) == methods(AsyncSessionClient)
+    verify, verify_async = methods(LocalVerifier), methods(AsyncLocalVerifier)
+    assert verify.pop("__init__")[2:] == verify_async.pop("__init__")[2:]
+    for name in ("verify", "start", "wait_ready", "close"):
+        assert verify[name] == verify_async[name]
     threads, asyncio = methods(AdminClient), methods(AsyncAdminClient)
     batches = asyncio["import_sessions"][1]
     assert batches[3].endswith("AsyncIterable[Sequence[admin.ImportedSession]]")
