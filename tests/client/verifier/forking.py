@@ -1,4 +1,4 @@
-"""Fork with a verifier at work, and verify in the child. Run on its own, as tests/client/forking.py.
+"""Fork with a verifier at work, and verify in the child. Run on its own, as a client's forks are.
 
 python -m tests.client.verifier.forking ADDRESS ROUNDS GOOD ENDED
 """
