@@ -11,7 +11,6 @@ from sessionstore._course import Course
 from sessionstore._enums import EndReason, EventType
 from sessionstore._verifying.expiring import Expiring
 from sessionstore._verifying.freshness import Freshness
-from sessionstore.errors import SessionStoreError
 from sessionstore.watch_types import Checkpoint, Events, Opened, Snapshot, WatchUpdate
 
 TYPES: Final = (EventType.ENDED,)
@@ -78,7 +77,7 @@ class Feed:
             self._course.passed(update)
         return good
 
-    def over(self, error: SessionStoreError | None) -> float:
+    def over(self, error: Exception | None) -> float:
         """The stream has ended; seconds to wait before the next."""
         self.connected = False
         return self._course.over(error)

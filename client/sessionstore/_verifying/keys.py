@@ -53,11 +53,6 @@ class Keys:
         """The exact `iss` of the tokens."""
         return self._current.issuer
 
-    @property
-    def read_s(self) -> float:
-        """When they came."""
-        return self._current.read_s
-
     def find(self, kid: str) -> PublicKey | None:
         """The key of this id."""
         return self._current.by_kid.get(kid)

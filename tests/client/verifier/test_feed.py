@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import grpc
@@ -20,7 +20,9 @@ from sessionstore import (
     Event,
     Events,
     EventType,
+    LocalVerifier,
     Opened,
+    SessionClient,
     SessionEnded,
     Snapshot,
     Unavailable,
@@ -30,7 +32,7 @@ from sessionstore._verifying.feed import Feed
 from sessionstore._verifying.freshness import Freshness
 from tests.client.fake_log import FakeLog
 from tests.client.fake_service import FakeService, Script, failing
-from tests.client.verifier.access import USER, token
+from tests.client.verifier.access import AUDIENCE, USER, token
 from tests.client.verifier.conftest import Verifying, eventually
 from tests.client.verifier.test_rotation import EPOCH_S, Clock
 
@@ -111,6 +113,27 @@ async def test_what_is_wrong_with_the_caller_is_told_and_tried_again(
 
     assert type(verifier.state.last_error) is CallerNotAuthenticated
     await verifier.verify(token(key))
+
+
+async def test_a_service_token_that_cannot_be_read_is_tried_again(
+    service: FakeService, log: FakeLog, key: TokenKey
+) -> None:
+    """Whatever the function raises that gives it."""
+    tokens: Iterator[str | Exception] = iter((LookupError("no token yet"), "", *("t" * 20)))
+
+    def give() -> str:
+        given = next(tokens)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    with (
+        SessionClient(service.address, token=give) as client,
+        LocalVerifier(client, audience=AUDIENCE) as verifier,
+    ):
+        assert await asyncio.to_thread(verifier.wait_ready, 20)
+        verifier.verify(token(key))
+        assert isinstance(verifier.state.last_error, ValueError)
 
 
 async def test_at_random_cuts_and_delays_no_ending_is_missed(
