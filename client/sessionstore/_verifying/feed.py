@@ -94,8 +94,9 @@ class Feed:
 
     def _checked(self, checkpoint: Checkpoint, now_s: float) -> bool:
         """Late again and again: either the way is slow, or the engine's clock was put back."""
-        if self._gapless:
-            self.freshness.checkpoint(checkpoint.time.timestamp(), now_s)
+        if not self._gapless:
+            return True
+        self.freshness.checkpoint(checkpoint.time.timestamp(), now_s)
         self.ended.prune(self.freshness.store_s(now_s) - _CLOCK_STEP_S)
         late = self.freshness.age_s(now_s) > self._max_age_s
         return not (late and now_s - self._sent_s > _LATE_STREAM_S)
