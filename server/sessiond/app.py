@@ -26,6 +26,7 @@ from sessiond.store.connect import EMBEDDED, FAKE, redacted, scheme_of
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits, OpenLink
+from sessiond.store.log_tail import TailWays
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
@@ -124,8 +125,9 @@ class App:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
-        runner, scripts = await self._open_store()
-        use_cases = UseCases(settings, scripts, ring)
+        runner, scripts, tail = await self._open_store()
+        use_cases = UseCases(settings, scripts, tail, ring)
+        self._stack.push_async_callback(use_cases.watching.close)
         jobs = background(
             settings,
             use_cases.ledger,
@@ -142,12 +144,15 @@ class App:
             ),
             AdminServicer(use_cases.operators(jobs.jobs)),
         )
+        jobs.metrics.show_watching(use_cases.watching.figures)
         if settings.ops_listen:
             self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
             self._stack.push_async_callback(asyncio.to_thread, end_metrics)
             self._log.info("serving_metrics", address=self.ops_address)
         await front.start()
         self._stack.push_async_callback(front.stop)
+        # Before the drain: watchers are to go on elsewhere at once.
+        self._stack.callback(use_cases.watching.stop)
         self.address = front.address
 
         store = use_cases.store
@@ -183,7 +188,7 @@ class App:
             dev=settings.dev,
         )
 
-    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet]:
+    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, TailWays]:
         settings = self.settings
         url = settings.effective_store_url
         scheme = scheme_of(url)
@@ -212,7 +217,9 @@ class App:
             log_ms=milliseconds(settings.event_log_time),
             log_most=settings.event_log_max_length,
         )
-        return runner, ScriptSet(runner, keyspace, ends, shebang=scheme != FAKE)
+        scripts = ScriptSet(runner, keyspace, ends, shebang=scheme != FAKE)
+        connections = connect.connections(url, limits, ca_file)
+        return runner, scripts, TailWays(connections, limits, scripts, frugal=scheme == FAKE)
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""

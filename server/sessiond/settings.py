@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from sessiond.domain.errors import StartupError
-from sessiond.domain.limits import MAX_BATCH
+from sessiond.domain.limits import MAX_BATCH, MOST_EVENTS
 from sessiond.domain.profile import DEFAULT_PROFILE, AtCap, Profile
 from sessiond.domain.schedule import Schedule
 
@@ -254,6 +254,26 @@ class Settings(BaseSettings):
     )
     event_log_max_length: int = Field(
         default=100_000, ge=1_000, description="Events kept in one of the 64 partitions, at most."
+    )
+
+    max_watchers: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Streams of WatchSessions at a time; they do not count as calls in flight.",
+    )
+    watch_max_age: Duration = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(seconds=1),
+        description="How long a stream of WatchSessions lives, give or take a tenth; its client"
+        " resumes it.",
+    )
+    watch_backlog: int = Field(
+        default=10_000,
+        ge=MOST_EVENTS,
+        le=1_000_000,
+        description="Events that wait for one stream of WatchSessions; a client that reads so"
+        " slowly that there are more is cut off.",
     )
 
     reaper_interval: Duration = Field(

@@ -17,6 +17,7 @@ from sessiond.service.jobs import Jobs
 from sessiond.service.judging import Judge
 from sessiond.service.key_rotation import KeyRotation
 from sessiond.service.lifecycle import Lifecycle
+from sessiond.service.live_feed import LiveFeed
 from sessiond.service.operators import Operators
 from sessiond.service.orphans import Orphans
 from sessiond.service.policy import Policies
@@ -26,10 +27,13 @@ from sessiond.service.revocation import Revoker
 from sessiond.service.sessions import Sessions
 from sessiond.service.statistics import Statistician
 from sessiond.service.validation import Validator
+from sessiond.service.watching import Watching, WatchLimits
 from sessiond.settings import Settings, milliseconds
 from sessiond.store.audit import AuditStore
 from sessiond.store.explanation import ExplanationStore
 from sessiond.store.job_ledger import JobLedger
+from sessiond.store.log import LogStore
+from sessiond.store.log_tail import LogTail, TailWays
 from sessiond.store.maintenance import Maintenance
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
@@ -45,7 +49,9 @@ from sessiond.tokens.refresh import RefreshTokens
 class UseCases:
     """Those of one server; what several need is made once."""
 
-    def __init__(self, settings: Settings, scripts: ScriptSet, ring: KeyRing) -> None:
+    def __init__(
+        self, settings: Settings, scripts: ScriptSet, tail: TailWays, ring: KeyRing
+    ) -> None:
         self._settings = settings
         self._ring = ring
         self.store: Final = Store(scripts)
@@ -80,6 +86,11 @@ class UseCases:
             last_survey=last_survey(self.ledger),
         )
         self.orphans: Final = Orphans(self.store, self._maintenance, self._walk)
+        self.watching: Final = Watching(
+            LogStore(scripts),
+            LiveFeed(lambda: LogTail(tail)),
+            WatchLimits(settings.max_watchers, settings.watch_backlog, settings.watch_max_age),
+        )
 
     def sessions(self) -> Sessions:
         """What callers do."""
@@ -111,6 +122,7 @@ class UseCases:
             revoker=Revoker(self.store, request_ttl_ms=request_ttl_ms),
             refresh_tokens=self._refresh_tokens,
             ring=self._ring,
+            watching=self.watching,
         )
 
     def operators(self, jobs: Jobs) -> Operators:

@@ -14,6 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from grpc_status import rpc_status
 
+from sessiond.rpc.methods import STANDING
 from sessionstore.v1 import admin_service_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
@@ -71,7 +72,10 @@ class Calls:
         return [parse(each) for each in reply] if isinstance(reply, list) else parse(reply)
 
     def raw(self, rpc: str, data: bytes, *, metadata: tuple[tuple[str, str], ...] = ()) -> Any:
-        """An RPC with any bytes for its request, the only one if it streams them."""
+        """An RPC with any bytes for its request, the only one if it streams them.
+
+        Of a stream that stays open only the first reply is read.
+        """
         method = METHODS[rpc]
         metadata = self._options["metadata"] + metadata
         options: _Options = {"timeout": self._options["timeout"], "metadata": metadata}
@@ -83,7 +87,11 @@ class Calls:
             replies = self.channel.unary_stream(path(rpc), None, None)(data, **options)
         else:
             return self.channel.unary_unary(path(rpc), None, None)(data, **options)
-        return list(replies)
+        if path(rpc) not in STANDING:
+            return list(replies)
+        first = next(replies)
+        replies.cancel()
+        return [first]
 
 
 class Api(Calls):

@@ -26,6 +26,7 @@ from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import silent_engine
 from tests.rpc.importing import bring_in
 from tests.rpc.serving import Server, eventually
+from tests.rpc.watching import Logs, watched
 
 
 class Provoker:
@@ -167,6 +168,24 @@ class Provoker:
         patch = self.running.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(keymaker, "rotate", fail)
         return refused(admin.rotate)
+
+    def cursor_too_old(self) -> Refused:
+        watch = watched(self.server)
+        Logs(self.server).write("alice", 3)
+        Logs(self.server).trim("alice", 2)
+        return refused(watched, self.server, cursor=watch.cursor)
+
+    def log_rewound(self) -> Refused:
+        Logs(self.server).write("alice", 3)
+        watch = watched(self.server)
+        Logs(self.server).drop("alice")
+        return refused(watched, self.server, cursor=watch.cursor)
+
+    def watcher_too_slow(self) -> Refused:
+        server = self.serve_with(watch_backlog=500)
+        watch = watched(server)
+        Logs(server).write("alice", 100_000)
+        return refused(watch.until, lambda _: False)
 
     def internal(self) -> Refused:
         async def fail(*_: object) -> None:

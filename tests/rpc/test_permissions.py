@@ -21,7 +21,7 @@ from tests.rpc.serving import Server, eventually
 PROTOS = Path(__file__).parents[2] / "proto" / "sessionstore" / "v1"
 _WITHOUT_FIELDS = {
     "GetSigningKeys", "GetStats", "ListRecentSessions", "ListUsers", "AuditIndex", "ListJobs",
-    "ExportSessions", "RotateSigningKey",
+    "ExportSessions", "RotateSigningKey", "WatchSessions",
 }  # fmt: skip
 """A request with nothing in it is a good one."""
 _RPC = re.compile(r"((?:^  //.*\n)+)^  rpc (\w+)\(", re.MULTILINE)

@@ -41,6 +41,9 @@ class Reason(StrEnum):
     JOB_RUNNING = "JOB_RUNNING"
     KEYS_READ_ONLY = "KEYS_READ_ONLY"
     IMPORT_KEY_MISSING = "IMPORT_KEY_MISSING"
+    CURSOR_TOO_OLD = "CURSOR_TOO_OLD"
+    LOG_REWOUND = "LOG_REWOUND"
+    WATCHER_TOO_SLOW = "WATCHER_TOO_SLOW"
 
 
 class SessionStoreError(Exception):
@@ -224,6 +227,24 @@ class ImportKeyMissingError(SessionStoreError):
     """The key ring has no key that finds sessions of other systems."""
 
     reason = Reason.IMPORT_KEY_MISSING
+
+
+class CursorTooOldError(SessionStoreError):
+    """The log of events no longer reaches back to the place."""
+
+    reason = Reason.CURSOR_TOO_OLD
+
+
+class LogRewoundError(SessionStoreError):
+    """The store has lost events that were told already, as in a failover."""
+
+    reason = Reason.LOG_REWOUND
+
+
+class WatcherTooSlowError(SessionStoreError):
+    """More events wait for a watcher than the server keeps; it may go on at its last cursor."""
+
+    reason = Reason.WATCHER_TOO_SLOW
 
 
 class AccessTokenInvalidError(Exception):

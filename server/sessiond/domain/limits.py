@@ -35,5 +35,10 @@ DEFAULT_PAGE_SIZE: Final = 50
 DEFAULT_RECENT: Final = 30
 """How many of the newest sessions are on a page."""
 MAX_PAGE_TOKEN: Final = 256
+MAX_CURSOR: Final = 2_048
+MOST_EVENTS: Final = 500
+"""In one message of a watcher's stream."""
+MOST_DEAD: Final = 1_000
+"""In one part of a snapshot."""
 MAX_JWT: Final = 4_096
 """Of an access or service token; a longer one is refused unread."""

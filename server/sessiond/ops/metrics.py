@@ -1,17 +1,21 @@
 """What Prometheus is told, each metric defined here and nowhere else.
 
-Gauges say what the fleet knows, so every server shows the same; counters say what this server did.
+Gauges say what the fleet knows, so every server shows the same; counters say what this server did,
+and so do the gauges of its watchers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from sessiond.domain.errors import StartupError
 from sessiond.domain.jobs import JobOutcome
 from sessiond.service.jobs import JobStatus
+from sessiond.service.watching import WatchFigures
 
 
 class Metrics:
@@ -62,6 +66,10 @@ class Metrics:
         self._sessions.labels("ended").set(ended)
         self._users.set(users)
 
+    def show_watching(self, figures: Callable[[], WatchFigures]) -> None:
+        """Show what this server does for its watchers, asked at each scrape."""
+        self.registry.register(_Watching(figures))
+
     def serve(self, listen: str) -> tuple[str, Callable[[], None]]:
         """Serve them over HTTP at /metrics from a thread; the address, and what ends it.
 
@@ -85,3 +93,34 @@ class Metrics:
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=self.registry)
+
+
+class _Watching(Collector):
+    """The watchers of this server."""
+
+    def __init__(self, figures: Callable[[], WatchFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """Each metric with its value. What is not known while nobody watches is not shown."""
+        figures = self._figures()
+        yield GaugeMetricFamily("sessiond_watchers", "Streams of WatchSessions.", figures.watchers)
+        yield CounterMetricFamily(
+            "sessiond_watch_events_sent", "Events sent to watchers.", figures.events_sent
+        )
+        yield CounterMetricFamily(
+            "sessiond_watchers_cut_off", "Watchers that read too slowly.", figures.cut_off
+        )
+        yield CounterMetricFamily(
+            "sessiond_watch_snapshots", "Snapshots taken for watchers.", figures.snapshots
+        )
+        if figures.lag_s is not None:
+            yield GaugeMetricFamily(
+                "sessiond_watch_lag_seconds",
+                "How long ago the reading for the latest checkpoint began.",
+                figures.lag_s,
+            )
+        if figures.log_events is not None:
+            yield GaugeMetricFamily(
+                "sessiond_log_events", "Events that the logs hold.", figures.log_events
+            )

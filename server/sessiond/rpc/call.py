@@ -31,6 +31,8 @@ class Method:
     role: Role
     long: bool = False
     """Whether it takes as long as its work: streams do, and a few others."""
+    standing: bool = False
+    """Whether it stays open by design, and has a bound of its own."""
 
 
 @dataclass(slots=True)
@@ -62,8 +64,11 @@ class Call:
         messages: AsyncIterator[Any] = self.request
         return messages
 
-    async def send(self, message: Message) -> None:
-        """Send one message of a stream of replies; waits while the client does not read."""
+    async def send(self, message: Message | bytes) -> None:
+        """Send one message of a stream of replies, which may be serialized already.
+
+        Waits while the client does not read.
+        """
         try:
             await patiently(self.context.write(message))
         except grpc.aio.InternalError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sessiond.domain import limits
+from sessiond.domain.events import EVERYTHING, EventFilter, EventType
 from sessiond.domain.session import Authentication, Client, Cut, EndReason, State
 from sessiond.rpc.rules import Rules
 from sessiond.service.adoption import Adoption
@@ -258,6 +259,19 @@ def user_revocation(message: pb.RevokeUserSessionsRequest) -> tuple[UserRevocati
         stays = rules.session_id("except_session_id", message.except_session_id, required=False)
         request_id = rules.request_id(message.request_id)
     return UserRevocation(user_id, stays, EndReason(message.reason)), request_id
+
+
+def watch(message: pb.WatchSessionsRequest) -> tuple[EventFilter, str]:
+    """What to tell of, and the cursor, if any, to begin at."""
+    with Rules() as rules:
+        if len(message.types) > len(EventType):
+            rules.refuse("types", f"has {len(message.types)} entries, at most 3 are allowed")
+        for i, value in enumerate(message.types[: len(EventType)]):
+            rules.one_of(f"types[{i}]", value, set(EventType), "CREATED, ENDED, EXPIRED")
+        cursor = rules.text("cursor", message.cursor, limits.MAX_CURSOR)
+        user_id = rules.text("user_id", message.user_id, limits.MAX_USER_ID)
+    types = frozenset(map(EventType, message.types)) or EVERYTHING.types
+    return EventFilter(types, user_id), cursor
 
 
 def adoption(message: pb.AdoptSessionRequest) -> tuple[Adoption, str]:

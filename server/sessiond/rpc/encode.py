@@ -18,7 +18,7 @@ def timestamp(ms: int, us: int = 0) -> Timestamp | None:
     if not ms:
         return None
     message = Timestamp()
-    _fill_time(message, ms, us)
+    fill_time(message, ms, us)
     return message
 
 
@@ -50,18 +50,19 @@ def _fill(message: session_pb2.Session, value: domain.Session) -> None:
         _fill_authentication(message.authentication, value.authentication)
     if value.audience:
         message.audience.extend(value.audience)
-    _fill_time(message.create_time, value.create_ms, value.create_us % 1000)
-    _fill_time(message.expire_time, value.expire_ms)
-    _fill_time(message.absolute_expire_time, value.absolute_expire_ms)
-    _fill_time(message.refresh_time, value.refresh_ms)
-    _fill_time(message.last_seen_time, value.last_seen_ms)
+    fill_time(message.create_time, value.create_ms, value.create_us % 1000)
+    fill_time(message.expire_time, value.expire_ms)
+    fill_time(message.absolute_expire_time, value.absolute_expire_ms)
+    fill_time(message.refresh_time, value.refresh_ms)
+    fill_time(message.last_seen_time, value.last_seen_ms)
     if value.end_ms:
         message.end_reason = session_pb2.EndReason.ValueType(value.end_reason)
         message.ended_by = value.ended_by
-        _fill_time(message.end_time, value.end_ms)
+        fill_time(message.end_time, value.end_ms)
 
 
-def _fill_time(message: Timestamp, ms: int, us: int = 0) -> None:
+def fill_time(message: Timestamp, ms: int, us: int = 0) -> None:
+    """Set a Timestamp in place to a time in milliseconds, and microseconds beyond."""
     message.seconds, rest = divmod(ms, 1000)
     message.nanos = rest * 1_000_000 + us * 1000
 
@@ -80,7 +81,7 @@ def _fill_authentication(message: session_pb2.Authentication, value: domain.Auth
     message.methods.extend(value.methods)
     message.acr = value.acr
     if value.time_ms:
-        _fill_time(message.time, value.time_ms)
+        fill_time(message.time, value.time_ms)
 
 
 def sessions(values: Iterable[domain.Session]) -> list[session_pb2.Session]:

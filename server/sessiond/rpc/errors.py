@@ -45,12 +45,19 @@ CODES: Final = {
     Reason.JOB_RUNNING: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.KEYS_READ_ONLY: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.IMPORT_KEY_MISSING: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.CURSOR_TOO_OLD: grpc.StatusCode.OUT_OF_RANGE,
+    Reason.LOG_REWOUND: grpc.StatusCode.OUT_OF_RANGE,
+    Reason.WATCHER_TOO_SLOW: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 # For these a refresh token stands for the session, so what is missing is a precondition (DESIGN 6).
 _BY_REFRESH_TOKEN: Final = {Reason.SESSION_NOT_FOUND: grpc.StatusCode.FAILED_PRECONDITION}
 
-_RETRY_AFTER_MS: Final = {Reason.STORE_UNAVAILABLE: 200, Reason.OVERLOADED: 100}
+_RETRY_AFTER_MS: Final = {
+    Reason.STORE_UNAVAILABLE: 200,
+    Reason.OVERLOADED: 100,
+    Reason.WATCHER_TOO_SLOW: 500,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ SERVICES: Final = (SESSION_SERVICE, ADMIN_SERVICE)
 LONG: Final = frozenset({f"/{ADMIN_SERVICE}/ListUsers"})
 """What takes as long as the store is large, beside all that streams."""
 
+STANDING: Final = frozenset({f"/{SESSION_SERVICE}/WatchSessions"})
+"""What stays open by design, and has a bound of its own."""
+
 ROLES: Final = {
     f"/{SESSION_SERVICE}/CreateSession": Role.WRITER,
     f"/{SESSION_SERVICE}/RefreshSession": Role.WRITER,
@@ -25,6 +28,7 @@ ROLES: Final = {
     f"/{SESSION_SERVICE}/RevokeSession": Role.WRITER,
     f"/{SESSION_SERVICE}/RevokeUserSessions": Role.WRITER,
     f"/{SESSION_SERVICE}/AdoptSession": Role.WRITER,
+    f"/{SESSION_SERVICE}/WatchSessions": Role.READER,
     f"/{SESSION_SERVICE}/GetSigningKeys": Role.READER,
     f"/{ADMIN_SERVICE}/GetStats": Role.ADMIN,
     f"/{ADMIN_SERVICE}/ListRecentSessions": Role.ADMIN,

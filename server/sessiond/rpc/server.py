@@ -21,7 +21,7 @@ from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, Reply
 from sessiond.rpc.errors import REQUEST_ID_KEY
 from sessiond.rpc.interceptors.long_calls import LongCalls
 from sessiond.rpc.malformed import parse
-from sessiond.rpc.methods import LONG
+from sessiond.rpc.methods import LONG, STANDING
 
 _LAST_WORDS_S: Final = 0.2
 """Enough to tell callers why their long calls end."""
@@ -101,7 +101,7 @@ def add_service(
     for descriptor in service.methods:
         name = f"/{service.full_name}/{descriptor.name}"
         streams = descriptor.client_streaming or descriptor.server_streaming
-        method = Method(name, roles[name], long=streams or name in LONG)
+        method = Method(name, roles[name], long=streams or name in LONG, standing=name in STANDING)
         parsing = _parsed(descriptor, getattr(servicer, descriptor.name))
         handler = compose(method, parsing, interceptors)
         kind = _KINDS[descriptor.client_streaming, descriptor.server_streaming]
@@ -130,8 +130,8 @@ _KINDS: Final[Mapping[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any
 """By whether the client and the server stream."""
 
 
-def _serialize(reply: Message) -> bytes:
-    return reply.SerializeToString()
+def _serialize(reply: Message | bytes) -> bytes:
+    return reply if isinstance(reply, bytes) else reply.SerializeToString()
 
 
 class _Requests:

@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from sessiond.domain.session import EndReason
 from sessiond.rpc import decode, encode
 from sessiond.rpc.call import Call
+from sessiond.rpc.encode_watch import WatchParts
 from sessiond.service.sessions import Sessions
 from sessionstore.v1 import session_service_pb2 as pb
 
@@ -21,6 +22,7 @@ class SessionServicer:
         self._sessions = sessions
         self._issuer = issuer
         self._keys_cached = keys_cached
+        self._watch_parts = WatchParts()
 
     async def CreateSession(self, call: Call) -> Message:
         login, request_id = decode.login(call.request, self._sessions.policies)
@@ -117,6 +119,12 @@ class SessionServicer:
         return pb.AdoptSessionResponse(
             session=encode.session(adopted.session), tokens=encode.tokens(adopted.tokens)
         )
+
+    async def WatchSessions(self, call: Call) -> None:
+        wanted, cursor = decode.watch(call.request)
+        async with self._sessions.watching.watch(wanted, cursor) as parts:
+            async for part in parts:
+                await call.send(self._watch_parts.encode(part))
 
     async def GetSigningKeys(self, _: Call) -> Message:
         now_ms = time.time_ns() // 1_000_000

@@ -10,6 +10,7 @@ from sessiond.service.policy import Policies
 from sessiond.service.reading import Reader
 from sessiond.service.revocation import Revoker
 from sessiond.service.validation import Validator
+from sessiond.service.watching import Watching
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.refresh import RefreshTokens
 
@@ -26,6 +27,7 @@ class Sessions:
     revoker: Revoker
     refresh_tokens: RefreshTokens
     ring: KeyRing
+    watching: Watching
 
     def session_of_token(self, refresh_token: str) -> str:
         """The session id that a refresh token of any generation names.

@@ -87,6 +87,10 @@ class Keyspace:
         """The index of the users of a partition."""
         return f"{self.bases[partition]}users"
 
+    def log(self, partition: int) -> str:
+        """The events of a partition."""
+        return f"{self.bases[partition]}log"
+
     def meta(self) -> str:
         """What the servers agreed on, in the first partition: missing if the store was emptied."""
         return f"{self.bases[0]}meta"

@@ -40,6 +40,8 @@ SCRIPT_NAMES: Final = (
     "job_finish",
     "job_renew",
     "list",
+    "log_read",
+    "log_snapshot",
     "prune_user",
     "purge",
     "rank",

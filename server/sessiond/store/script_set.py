@@ -9,6 +9,7 @@ from typing import Any, Final
 from sessiond.store import loader
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import Argument
+from sessiond.store.loader import Script
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 
@@ -41,6 +42,10 @@ class ScriptSet:
             ends.log_ms,
             ends.log_most,
         )
+
+    def named(self, name: str) -> Script:
+        """A script, for who has a connection of its own."""
+        return self._scripts[name]
 
     def ending(self, by: str = A_RULE) -> tuple[Argument, ...]:
         """The first six arguments of a script that includes lib/ending.lua; `by` is the caller."""

@@ -7,7 +7,7 @@ from sessiond.rpc.call import Call, Handler, Method, Reply
 
 
 class OverloadGuard:
-    """Counts the calls of one server, or its long ones alone."""
+    """Counts the calls of one server, or its long ones alone; never those that stay open."""
 
     def __init__(self, most: int, *, long_only: bool = False) -> None:
         self._most = most
@@ -16,7 +16,7 @@ class OverloadGuard:
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """Refuse calls over the bound."""
-        if self._long_only and not method.long:
+        if method.standing or (self._long_only and not method.long):
             return handler
 
         async def guarded(call: Call) -> Reply:
