@@ -41,6 +41,9 @@ class SessionMiddleware:
         cookies: with an AsyncSessionClient; None where tokens come in headers alone.
         required: refuse whatever is in no session, before the application sees it.
         open_paths: exact paths that `required` leaves open, such as "/login".
+
+    Raises:
+        TypeError: verifier or cookies are for threads.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class SessionMiddleware:
         open_paths: Collection[str] = (),
     ) -> None:
         self._app = app
-        self._gate = Gate(verifier.verify, cookies)
+        self._gate = Gate.for_asyncio(verifier, cookies)
         self._required = required
         self._open_paths = frozenset(open_paths)
 

@@ -21,7 +21,7 @@ from sessionstore import AsyncLocalVerifier, LocalVerifier
 from sessionstore.integrations._extra import missing
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.cookies import Cookie, SessionCookies
-from sessionstore.integrations.gate import Gate, Verify, blocking, finish
+from sessionstore.integrations.gate import Gate, finish
 from sessionstore.integrations.refusals import ANSWERED, refusal_of
 from sessionstore.integrations.visit import Visit
 
@@ -54,7 +54,8 @@ class SessionMiddleware:
         cookies: if None, what `settings.SESSIONSTORE["cookies"]` is or names, if anything.
 
     Raises:
-        ImproperlyConfigured: no verifier, or one for asyncio under WSGI.
+        ImproperlyConfigured: there is no verifier.
+        TypeError: under WSGI, verifier or cookies are for asyncio; or only one of them is.
     """
 
     sync_capable = True
@@ -68,16 +69,16 @@ class SessionMiddleware:
         cookies: SessionCookies | None = None,
     ) -> None:
         verifier = verifier or _configured("verifier")
+        cookies = cookies or _configured("cookies")
         if not verifier:
             raise ImproperlyConfigured(f"{_SETTING} names no verifier")
         self._get_response = get_response
         self._is_async = iscoroutinefunction(get_response)
-        self._blocks = not isinstance(verifier, AsyncLocalVerifier)
         if self._is_async:
             markcoroutinefunction(self)
-        elif not self._blocks:
-            raise ImproperlyConfigured("under WSGI the verifier is a LocalVerifier")
-        self._gate = Gate(_verify_by(verifier), cookies or _configured("cookies"))
+        self._suspends = self._is_async and isinstance(verifier, AsyncLocalVerifier)
+        gate_for: Any = Gate.for_asyncio if self._suspends else Gate.for_threads
+        self._gate: Gate = gate_for(verifier, cookies)
 
     def __call__(self, request: HttpRequest) -> Any:
         """Answer a request, or give the coroutine that does."""
@@ -111,7 +112,7 @@ class SessionMiddleware:
         return response
 
     async def _run(self, step: Any) -> Any:
-        return await (asyncio.to_thread(finish, step) if self._blocks else step)
+        return await (step if self._suspends else asyncio.to_thread(finish, step))
 
 
 def visit_of(request: HttpRequest) -> Visit:
@@ -143,12 +144,6 @@ def session_required(view: Callable[..., Any]) -> Callable[..., Any]:
         return view(request, *args, **kwargs)
 
     return guarded
-
-
-def _verify_by(verifier: LocalVerifier | AsyncLocalVerifier) -> Verify:
-    if isinstance(verifier, AsyncLocalVerifier):
-        return verifier.verify
-    return blocking(verifier.verify)
 
 
 def _configured(name: str) -> Any:

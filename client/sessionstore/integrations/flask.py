@@ -19,7 +19,7 @@ from sessionstore.errors import SessionStoreError
 from sessionstore.integrations._extra import missing
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.cookies import SessionCookies
-from sessionstore.integrations.gate import Gate, blocking, finish
+from sessionstore.integrations.gate import Gate, finish
 from sessionstore.integrations.refusals import ANSWERED, Refused, refusal_of
 from sessionstore.integrations.visit import Visit
 
@@ -38,6 +38,9 @@ class SessionStore:
         app: the application, or None to call `init_app` later.
         verifier: started and closed by whoever made it.
         cookies: with a SessionClient; None where tokens come in headers alone.
+
+    Raises:
+        TypeError: verifier or cookies are for asyncio.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class SessionStore:
         verifier: LocalVerifier,
         cookies: SessionCookies | None = None,
     ) -> None:
-        self._gate = Gate(blocking(verifier.verify), cookies)
+        self._gate = Gate.for_threads(verifier, cookies)
         if app is not None:
             self.init_app(app)
 

@@ -1,19 +1,25 @@
 """The course of a request, for every web framework: admitted, then answered.
 
-Written once, for asyncio; where verifier and client block, it is run by `finish`.
+Written once, for asyncio; a gate for threads is run by `finish`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
-from sessionstore import VerifiedToken
+from sessionstore import AsyncLocalVerifier, LocalVerifier, VerifiedToken
 from sessionstore.errors import SessionStoreError, TokenRefused
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.cookies import Cookie, SessionCookies
 from sessionstore.integrations.refusals import Reason, Refusal, Refused, refusal_of
-from sessionstore.integrations.renewals import EARLY, NEEDED, Patience
+from sessionstore.integrations.renewals import (
+    EARLY,
+    NEEDED,
+    AsyncRenewals,
+    Patience,
+    Renewals,
+)
 from sessionstore.integrations.visit import Visit
 from sessionstore.types import Tokens
 
@@ -23,16 +29,39 @@ Verify = Callable[[str], Awaitable[VerifiedToken]]
 
 
 class Gate:
-    """Finds the session of each request, and keeps its cookies.
-
-    Args:
-        verify: raises SessionStoreError for a token that is not good, or that it cannot tell of.
-        cookies: None where tokens come in headers alone.
-    """
+    """Finds the session of each request, and keeps its cookies."""
 
     def __init__(self, verify: Verify, cookies: SessionCookies | None) -> None:
         self._verify = verify
         self._cookies = cookies
+
+    @classmethod
+    def for_asyncio(cls, verifier: AsyncLocalVerifier, cookies: SessionCookies | None) -> Self:
+        """A gate that suspends while it waits.
+
+        Raises:
+            TypeError: verifier or cookies are for threads.
+        """
+        must_be(verifier, AsyncLocalVerifier)
+        if cookies:
+            must_be(cookies.renewals, AsyncRenewals)
+        return cls(verifier.verify, cookies)
+
+    @classmethod
+    def for_threads(cls, verifier: LocalVerifier, cookies: SessionCookies | None) -> Self:
+        """A gate that blocks while it waits.
+
+        Raises:
+            TypeError: verifier or cookies are for asyncio.
+        """
+        must_be(verifier, LocalVerifier)
+        if cookies:
+            must_be(cookies.renewals, Renewals)
+
+        async def verify(token: str) -> VerifiedToken:
+            return verifier.verify(token)
+
+        return cls(verify, cookies)
 
     async def admit(self, arrival: Arrival) -> Visit:
         """Find whose session the request is in. `leave` when it is over.
@@ -132,25 +161,22 @@ class Gate:
         return tokens
 
 
-def blocking(verify: Callable[[str], VerifiedToken]) -> Verify:
-    """A verifier for threads, for a gate that `finish` runs."""
+def must_be(given: object, kind: type) -> None:
+    """Hold on to the type: what an async verifier returns unawaited would pass for a session.
 
-    async def at_once(token: str) -> VerifiedToken:
-        return verify(token)
-
-    return at_once
+    Raises:
+        TypeError: it is of another.
+    """
+    if not isinstance(given, kind):
+        raise TypeError(f"this needs a {kind.__name__}, not a {type(given).__name__}")
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that blocks instead of suspending.
-
-    Raises:
-        RuntimeError: it suspends: a verifier or client for asyncio was given where threads are.
-    """
+    """Run a step of a gate for threads, which never suspends."""
     try:
         coroutine.send(None)
     except StopIteration as ended:
         result: T = ended.value
         return result
     coroutine.close()
-    raise RuntimeError("this needs a LocalVerifier and a SessionClient, not those for asyncio")
+    raise RuntimeError("a gate for threads has suspended")

@@ -22,6 +22,7 @@ from sessionstore import AsyncLocalVerifier, LocalVerifier, VerifiedToken
 from sessionstore._failures import DETAILS_KEY
 from sessionstore.errors import SessionStoreError
 from sessionstore.integrations.arrival import bearer_token
+from sessionstore.integrations.gate import must_be
 from sessionstore.integrations.refusals import Reason, Refusal, Refused, refusal_of
 
 ERROR_DOMAIN: Final = "sessionstore.integrations"
@@ -50,9 +51,13 @@ class SessionInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # s
         verifier: started and closed by whoever made it.
         open_methods: full names of methods that need no session, such as
             "/grpc.health.v1.Health/Check".
+
+    Raises:
+        TypeError: the verifier is for asyncio.
     """
 
     def __init__(self, verifier: LocalVerifier, *, open_methods: Collection[str] = ()) -> None:
+        must_be(verifier, LocalVerifier)
         self._verifier = verifier
         self._open = frozenset(open_methods)
 
@@ -84,9 +89,13 @@ class AsyncSessionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-
     Args:
         verifier: started and closed by whoever made it.
         open_methods: full names of methods that need no session.
+
+    Raises:
+        TypeError: the verifier is for threads.
     """
 
     def __init__(self, verifier: AsyncLocalVerifier, *, open_methods: Collection[str] = ()) -> None:
+        must_be(verifier, AsyncLocalVerifier)
         self._verifier = verifier
         self._open = frozenset(open_methods)
 
