@@ -165,6 +165,17 @@ async def test_a_request_that_is_kept_open_shares_nothing_for_long(
     assert renew.flights == {"t": second}
 
 
+async def test_requests_that_are_torn_off_leave_nothing_behind(
+    renew: Renew, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next refresh of anybody drops what nobody left."""
+    for token in "abc":
+        await renew(token)
+    monkeypatch.setattr(module, "_SHARED_S", 0.0)
+    flight = await renew("d")
+    assert renew.flights == {"d": flight}
+
+
 async def test_a_reply_that_never_came_is_asked_for_again(renew: Renew, script: Script) -> None:
     """Under the same request id, so that the service repeats itself."""
     script.answers = [error(DeadlineExceeded)]

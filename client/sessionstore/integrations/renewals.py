@@ -90,8 +90,7 @@ class _Renewals(Generic[R]):
         # until then whoever comes with the old one shares them. Not for ever, so that a request
         # that somebody keeps open cannot keep a reuse from being noticed.
         flight = self._flights.get(token)
-        recent = flight and time.monotonic() - flight.started < _SHARED_S
-        return flight if recent else None
+        return None if flight is None or self._is_over(flight) else flight
 
     async def _refresh(
         self, token: str, client: ClientInfo, patience: Patience
@@ -112,6 +111,16 @@ class _Renewals(Generic[R]):
 
     async def _call(self, token: str, **options: Any) -> RefreshedSession:
         raise NotImplementedError
+
+    def _add(self, flight: Flight[R]) -> None:
+        # Those whose request was torn off before it could leave are at the front, and over.
+        while self._flights and self._is_over(next(iter(self._flights.values()))):
+            del self._flights[next(iter(self._flights))]
+        self._flights.pop(flight.token, None)
+        self._flights[flight.token] = flight
+
+    def _is_over(self, flight: Flight[R]) -> bool:
+        return time.monotonic() - flight.started >= _SHARED_S
 
     @contextmanager
     def _attempt(self, token: str) -> Iterator[str]:
@@ -151,7 +160,8 @@ class Renewals(_Renewals["Future[RefreshedSession]"]):
             flight = self._shared(token)
             is_first = flight is None
             if flight is None:
-                flight = self._flights[token] = Flight(token, Future())
+                flight = Flight(token, Future())
+                self._add(flight)
             flight.holders += 1
         try:
             if is_first:
@@ -199,7 +209,8 @@ class AsyncRenewals(_Renewals["asyncio.Task[RefreshedSession]"]):
             task = asyncio.create_task(self._refresh(token, client, patience))
             self._tasks.add(task)
             task.add_done_callback(self._finish)
-            flight = self._flights[token] = Flight(token, task)
+            flight = Flight(token, task)
+            self._add(flight)
         flight.holders += 1
         try:
             await asyncio.shield(flight.result)
