@@ -86,7 +86,7 @@ async def address(flavour: Kind, serve: Serve, server: SessionServer) -> AsyncIt
 
 async def refused(address: str, method: str, *tokens: str) -> tuple[str, ErrorInfo, Status]:
     """Code, reason and status of a call that must fail."""
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
+    with pytest.raises(grpc.RpcError) as failed:
         await call(address, method, *tokens)
     trailing: Any = failed.value.trailing_metadata()
     status = Status.FromString(dict(iter(trailing))["grpc-status-details-bin"])

@@ -7,8 +7,6 @@ async def me(session: CurrentSession) -> str:
     return session.user_id
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from sessionstore import VerifiedToken
