@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Final
@@ -10,12 +11,14 @@ from typing import Final
 import httpx
 import pytest
 
+from tests.engines import require_engine
 from tests.examples import web_example
 from tests.faults.aged import aged_logins
 from tests.faults.backend import ACTIVE, Backend, Created, ids_of
-from tests.faults.behind import Behind
+from tests.faults.behind import Behind, look_behind
+from tests.faults.conftest import GRACE_S
 from tests.faults.proxy import Fault, GrpcWatch, Proxy
-from tests.faults.sessiond import Sessiond
+from tests.faults.sessiond import Sessiond, start_sessiond
 from tests.faults.tally import Tally
 from tests.faults.web import REFRESH, Browser
 
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.soak
 TABS: Final = 20
 CLICKS: Final = 3
 LOST: Final = (Fault.CUT, Fault.DROP)
+SPREAD_S: Final = 1.25 * GRACE_S
 WAITS_S: Final = 1.0
 """How long a browser waits whose answer is lost, before its user reloads the page."""
 
@@ -88,6 +92,51 @@ async def test_twenty_tabs_at_once_keep_their_login(
                 requests += browser.requests
             tally.played()
     await behind.walk(tally)
+    tally.conclude(requests)
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[tuple[Sessiond, list[str]]]:
+    """A server whose access tokens are near their end from the start, and two applications."""
+    require_engine("valkey")
+    with start_sessiond(grace_time=f"{GRACE_S}s", access_token_lifetime="4m") as server:
+        asyncio.run(server.serving())
+        with example(server) as one, example(server) as two:
+            yield server, [one, two]
+
+
+async def test_twenty_tabs_that_refresh_with_each_answer_keep_their_login(
+    tally: Tally, hasty: tuple[Sessiond, list[str]]
+) -> None:
+    """At moments of their own, into a second grace time, each with the cookies as they are then."""
+    server, applications = hasty
+    chance = random.Random(tally.name)
+    requests = 0
+
+    async def tab(browser: Browser, number: int) -> set[str]:
+        seen = set()
+        for _ in range(CLICKS):
+            # When a user clicks is no synchronisation: the moments are what the round is made of.
+            await asyncio.sleep(chance.uniform(0, SPREAD_S / CLICKS))
+            seen.add(await browser.me(number))
+        return seen
+
+    async with (
+        Backend(server.address, server.token) as backend,
+        look_behind(server.embedded_url, "ss") as behind,
+        aclosing(aged_logins(backend, behind, tally.rounds)) as logins,
+    ):
+        async for login in logins:
+            async with Browser(login, applications) as browser:
+                before = browser.cookies[REFRESH]
+                tabs = [tab(browser, number) for number in range(TABS)]
+                seen = set().union(*await asyncio.gather(*tabs))
+                tally.equal(seen, {browser.session_id}, "sessions of the tabs")
+                tally.check(browser.cookies[REFRESH] != before, "the token was not rotated")
+                await is_logged_in(tally, backend, browser)
+                requests += browser.requests
+            tally.played()
+        await behind.walk(tally)
     tally.conclude(requests)
 
 
