@@ -27,9 +27,9 @@ def write_events(server: Server, per_s: int, seconds: float) -> dict[str, float]
     keys, dead_ms = Keyspace(), round((time.time() + seconds + 3600) * 1000)
     with closing(client_of(server.engine)) as redis:
         begun_s = time.monotonic()
-        while len(written) < total:
+        while True:
             pipe = redis.pipeline(transaction=False)
-            due = min(total, int((time.monotonic() - begun_s) * per_s) + 1)
+            due = min(total, int((time.monotonic() - begun_s + _TICK_S) * per_s))
             users = [f"watched-{number % _USERS}" for number in range(len(written), due)]
             sessions = [new_session_id(user) for user in users]
             for user, session in zip(users, sessions, strict=True):
@@ -37,5 +37,6 @@ def write_events(server: Server, per_s: int, seconds: float) -> dict[str, float]
                 pipe.xadd(keys.log(partition_of_user(user)), entry)  # type: ignore[arg-type]
             pipe.execute()
             written |= dict.fromkeys(sessions, time.monotonic())
+            if len(written) == total:
+                return written
             time.sleep(_TICK_S)
-    return written

@@ -8,26 +8,28 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import remembering
 import sample
 import serving
 import verification
 from answers import WrongAnswerError
 from contender import SESSIOND
+from crowd import CROWD, Crowd, Share, watch_fast, watch_in_crowds
 from engine import embedded
 from filling import each
-from load import Times
-from log_writer import write_events
+from load import Times, waits
 from refusals import Refusals, Verifying
+from remembering import Held
 from results import record, table
 from serving import Server
 from sessionstore import AsyncSessionClient, ClientInfo, CreatedSession, SessionClient
-from verification import Costs
+from verification import Costs, ready_verifier
 from watchers import Watchers
 
 REVOCATIONS: Final = 2_000
@@ -35,13 +37,9 @@ WATCHERS: Final = 50
 """One of them is the verifier."""
 _PER_USER: Final = 10
 _REVOCATIONS_PER_S: Final = 50
+_HELD: Final = 500
+"""Tokens of which the memory is measured."""
 _BROWSER: Final = ClientInfo(user_agent=sample.USER_AGENT)
-
-CROWD: Final = 200
-_CROWD_RATES: Final = (0, 10, 100)
-_CROWD_S: Final = 10.0
-FAST_PER_S: Final = 5_000
-_FAST_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -57,47 +55,26 @@ class Spread:
     refusals: Refusals
 
 
-@dataclass(frozen=True)
-class Share:
-    """What watchers cost and were told, at a rate of events."""
-
-    per_s: int
-    written: int
-    server_s: float
-    """CPU time of the server, in seconds, for each second."""
-    watchers_s: float
-    """The same of the process of all watchers."""
-    delays: Times
-    """From the engine's acknowledgement until a watcher had the event."""
-
-
-@dataclass(frozen=True)
-class Crowd:
-    """Many watchers on one server."""
-
-    memory: float
-    """The server's resident memory for each of them, in bytes."""
-    shares: Sequence[Share]
-
-
 async def main(command: str) -> None:
     """Measure and record."""
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ss-")))
         engine = await stack.enter_async_context(embedded())
         shared = serving.shared_settings(directory)
+        with serving.start(SESSIOND, engine, shared) as fresh:
+            crowd = watch_in_crowds(fresh)
+        print(f"{CROWD} watchers measured", flush=True)
         server = stack.enter_context(serving.start(SESSIOND, engine, shared))
         logins = await _log_in(server)
         tokens = [login.tokens.access_token for login in logins]
-        crowd = _crowd(server)
-        print(f"{CROWD} watchers measured", flush=True)
         costs = verification.measure(server, shared.audience, tokens)
+        with ready_verifier(server.address, server.token, shared.audience) as (_, verifier):
+            held = remembering.measure(verifier, tokens[:_HELD])
         print("verification measured", flush=True)
         spread = _revoke(server, shared.audience, logins)
         print(f"{len(logins):,} sessions revoked", flush=True)
-        with Watchers(server, 1) as watcher:
-            fast = _share(server, watcher, FAST_PER_S, _FAST_S)
-    record("Realtime revocation", command, _report(costs, spread, crowd, fast))
+        fast = watch_fast(server)
+    record("Realtime revocation", command, _report(spread, costs, held, crowd, fast))
 
 
 async def _log_in(server: Server) -> list[CreatedSession]:
@@ -139,50 +116,16 @@ def _revoke(server: Server, audience: str, logins: Sequence[CreatedSession]) -> 
         raise WrongAnswerError("a token was refused before its session was revoked")
     last_s = {session_id: max(one.at_s[session_id] for one in heard) for session_id in tokens}
     return Spread(
-        _after(acknowledged_s, [refused_s]),
-        _after(acknowledged_s, [one.at_s for one in heard]),
-        _after(acknowledged_s, [last_s]),
+        waits(acknowledged_s, [refused_s]),
+        waits(acknowledged_s, [one.at_s for one in heard]),
+        waits(acknowledged_s, [last_s]),
         refusals,
     )
 
 
-def _crowd(server: Server) -> Crowd:
-    """Has to come before other watchers, whose memory it would be given."""
-    with Watchers(server, 1) as first:
-        first.ready()
-    before = server.memory()
-    with Watchers(server, CROWD) as watchers:
-        watchers.ready()
-        memory = (server.memory() - before) / CROWD
-        return Crowd(memory, [_share(server, watchers, rate, _CROWD_S) for rate in _CROWD_RATES])
-
-
-def _share(server: Server, watchers: Watchers, per_s: int, seconds: float) -> Share:
-    """Write events at a rate; every watcher has to be told of each of them once."""
-    theirs_s = watchers.ready().cpu_s
-    ours_s, begun_s = server.cpu_s(), time.monotonic()
-    written = write_events(server, per_s, seconds)
-    time.sleep(max(0.0, begun_s + seconds - time.monotonic()))
-    told = watchers.hear(written)
-    took_s = time.monotonic() - begun_s
-    return Share(
-        per_s,
-        len(written),
-        (server.cpu_s() - ours_s) / took_s,
-        (told.cpu_s - theirs_s) / took_s,
-        _after(written, [heard.at_s for heard in told.heard]),
-    )
-
-
-def _after(begun_s: Mapping[str, float], ended_s: Sequence[Mapping[str, float]]) -> Times:
-    """How long it was from each begin to its ends."""
-    waits_ms = [(end[name] - at_s) * 1000 for end in ended_s for name, at_s in begun_s.items()]
-    return Times(0.0, waits_ms)
-
-
-def _report(costs: Costs, spread: Spread, crowd: Crowd, fast: Share) -> Iterator[str]:
+def _report(spread: Spread, costs: Costs, held: Held, crowd: Crowd, fast: Share) -> Iterator[str]:
     yield from _spread_report(spread)
-    yield from _costs_report(costs)
+    yield from _costs_report(costs, held)
     yield from _watchers_report(crowd, fast)
 
 
@@ -210,11 +153,13 @@ def _spread_report(spread: Spread) -> Iterator[str]:
     yield ""
 
 
-def _costs_report(costs: Costs) -> Iterator[str]:
+def _costs_report(costs: Costs, held: Held) -> Iterator[str]:
     yield (
         f"CPU time of checking an access token, medians of {verification.ROUNDS} rounds: each of"
         f" {REVOCATIONS:,} tokens once, then {verification.SIGHTS} times, and"
-        f" {verification.CALLS} calls of ValidateSession in a round, one after another."
+        f" {verification.CALLS} calls of ValidateSession in a round, one after another. A verifier"
+        f" holds {held.token:,.0f} bytes for each verified token, and {held.ended:,.0f} for each"
+        " ended session."
     )
     yield ""
     rows = (
@@ -236,7 +181,7 @@ def _watchers_report(crowd: Crowd, fast: Share) -> Iterator[str]:
     yield (
         "Watchers over connections of their own, all in one process; events are written straight"
         " into the logs of all partitions, and each watcher was told of each of them exactly once."
-        f" {CROWD} watchers took {crowd.memory / 1024:.0f} KB each of the server's memory. Delays"
+        f" {CROWD} watchers took {crowd.memory / 1024:.0f} KB each of a server's memory. Delays"
         " are from the engine's acknowledgement; CPU is in milliseconds for each second."
     )
     yield ""
@@ -245,7 +190,7 @@ def _watchers_report(crowd: Crowd, fast: Share) -> Iterator[str]:
     rows = [
         (
             str(count),
-            f"{share.per_s:,}",
+            f"{share.per_s:,.0f}",
             f"{share.written:,}",
             f"{share.server_s * 1000:.0f}",
             f"{share.server_s * 1000 / count:.2f}",

@@ -11,7 +11,8 @@ from typing import Final
 from answers import WrongAnswerError
 from companion import Companion
 from serving import Server
-from sessionstore import LocalVerifier, SessionClient, SessionEnded, WhenStale
+from sessionstore import LocalVerifier, SessionEnded
+from verification import ready_verifier
 
 _PATIENCE_S: Final = 30.0
 _ROUND_S: Final = 0.001
@@ -52,12 +53,7 @@ class Verifying(Companion):
 def _run(
     parent: Connection, address: str, service_token: str, audience: str, tokens: Sequence[str]
 ) -> None:
-    with (
-        SessionClient(address, token=service_token) as client,
-        LocalVerifier(client, audience=audience, when_stale=WhenStale.REFUSE) as verifier,
-    ):
-        if not verifier.wait_ready(_PATIENCE_S):
-            raise WrongAnswerError(f"the verifier is not ready: {verifier.state}")
+    with ready_verifier(address, service_token, audience) as (_, verifier):
         for token in tokens:
             verifier.verify(token)
         parent.recv()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from functools import partial
 from statistics import median
@@ -43,14 +44,23 @@ class Costs:
         return cls(*map(median, zip(*map(astuple, rounds), strict=True)))
 
 
-def measure(server: Server, audience: str, tokens: Sequence[str]) -> Costs:
-    """Verify all tokens, a part of them in each round. Every one has to be good."""
+@contextmanager
+def ready_verifier(
+    address: str, token: str, audience: str
+) -> Iterator[tuple[SessionClient, LocalVerifier]]:
+    """A verifier that knows all there is to know, and never asks; and its client."""
     with (
-        SessionClient(server.address, token=server.token) as client,
+        SessionClient(address, token=token) as client,
         LocalVerifier(client, audience=audience, when_stale=WhenStale.REFUSE) as verifier,
     ):
         if not verifier.wait_ready(_PATIENCE_S):
             raise WrongAnswerError(f"the verifier is not ready: {verifier.state}")
+        yield client, verifier
+
+
+def measure(server: Server, audience: str, tokens: Sequence[str]) -> Costs:
+    """Verify all tokens, a part of them in each round. Every one has to be good."""
+    with ready_verifier(server.address, server.token, audience) as (client, verifier):
         decode = _decoder(client, audience)
 
         def validate(token: str) -> None:
