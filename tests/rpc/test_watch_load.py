@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
-import pytest
 
 from sessiond.domain.errors import Reason
 from sessiond.store.log_tail import CHECKPOINT_S
 from sessionstore.v1 import session_service_pb2 as pb
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.conftest import rounds
-from tests.engines import RealEngine, require_engine, start_real_engine
+from tests.engines import RealEngine
 from tests.jobs.scraping import scrape
 from tests.rpc.calls import refused
 from tests.rpc.conftest import ServeWith
@@ -24,14 +22,6 @@ from tests.rpc.watching import Logs, Watch, watched
 
 MOST_GROWN = 20 * 2**20
 """What ten readers are given before they are cut off stays in buffers of gRPC and the sockets."""
-
-
-@pytest.fixture
-def mortal() -> Iterator[RealEngine]:
-    """An engine of the test's own."""
-    require_engine("valkey")
-    with start_real_engine("valkey") as engine:
-        yield engine
 
 
 def test_a_reader_that_does_not_read_is_cut_off(serve_with: ServeWith) -> None:

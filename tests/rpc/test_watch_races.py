@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -13,7 +12,7 @@ import pytest
 from sessiond.domain.errors import Reason
 from sessiond.store.log_tail import CHECKPOINT_S
 from tests.conftest import rounds
-from tests.engines import RealEngine, require_engine, start_real_engine
+from tests.engines import RealEngine
 from tests.rpc.calls import Api, outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import hung
@@ -22,14 +21,6 @@ from tests.rpc.streaming import settled
 from tests.rpc.watching import Logs, Watch, watched
 
 USERS = 8
-
-
-@pytest.fixture
-def mortal() -> Iterator[RealEngine]:
-    """An engine of the test's own."""
-    require_engine("valkey")
-    with start_real_engine("valkey") as engine:
-        yield engine
 
 
 @pytest.fixture
