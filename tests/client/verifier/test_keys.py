@@ -43,7 +43,6 @@ async def test_keys_of_either_algorithm_verify(
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A moment is shorter."""
     monkeypatch.setattr("sessionstore._verifying.keys._PAUSE_S", 0.05)
-    monkeypatch.setattr("sessionstore._verifying.keys._RETRY_S", 0.05)
 
 
 @pytest.mark.usefixtures("quick")
