@@ -82,9 +82,11 @@ class Output:
         Raises:
             BrokenPipeError: nobody does.
         """
+        if not hasattr(select, "poll"):  # Windows
+            return
         polled = select.poll()
         with suppress(OSError):  # stdout is no file
-            polled.register(sys.stdout, 0)
+            polled.register(sys.stdout, 0)  # whether it is broken is always told
         if polled.poll(0):
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
