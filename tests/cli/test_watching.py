@@ -122,14 +122,23 @@ def test_a_stream_that_breaks_is_made_anew(fake_log: FakeLog, scripted: Sessionc
     assert all(fake_log.cursors[1:])
 
 
-@pytest.mark.parametrize("reason", ["CURSOR_TOO_OLD", "LOG_REWOUND"])
-def test_a_gap_is_told_on_both_sides(fake_log: FakeLog, scripted: Sessionctl, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (grpc.StatusCode.OUT_OF_RANGE, "CURSOR_TOO_OLD"),
+        (grpc.StatusCode.OUT_OF_RANGE, "LOG_REWOUND"),
+        (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"),
+    ],
+)
+def test_a_gap_is_told_on_both_sides(
+    fake_log: FakeLog, scripted: Sessionctl, status: grpc.StatusCode, reason: str
+) -> None:
     """On stdout as a line of its own, whose cursor is that of the snapshot."""
     with scripted.running(*WATCH) as watch:
         watch.line()
         fake_log.end(ID + "01")
         next(events_of(watch))
-        fake_log.cut(failing(grpc.StatusCode.OUT_OF_RANGE, reason, message="events are lost"))
+        fake_log.cut(failing(status, reason, message="events are lost"))
         told = watch.said("events are lost")
         gap = next(lines_of(watch, "GAP"))
         snapshot = watch.said("snapshot")

@@ -12,7 +12,8 @@ from sessionstore.cli.command import Cli
 from sessionstore.cli.output import Output
 from sessionstore.cli.watching.lines import Lines
 from sessionstore.cli.watching.live_table import LiveTable
-from sessionstore.cli.watching.notices import GAP, Notices
+from sessionstore.cli.watching.notices import Notices
+from sessionstore.errors import CursorTooOld, LogRewound
 from sessionstore.watch_types import EventType, Interrupted, Opened, WatchUpdate
 
 _Update: TypeAlias = WatchUpdate | Interrupted
@@ -75,6 +76,6 @@ def _begun(updates: Iterator[_Update]) -> Iterator[_Update]:
     for update in updates:
         opened = opened or isinstance(update, Opened)
         error = update.error if isinstance(update, Interrupted) else None
-        if error and not (opened or isinstance(error, GAP)):
+        if error and not (opened or isinstance(error, CursorTooOld | LogRewound)):
             raise error
         yield update

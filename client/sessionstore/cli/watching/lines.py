@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sessionstore.cli.output import Output, jsonable
-from sessionstore.cli.watching.notices import GAP
+from sessionstore.cli.watching.notices import BEGIN_ANEW
 from sessionstore.watch_types import Checkpoint, Events, Interrupted, Snapshot, WatchUpdate
 
 
@@ -35,16 +35,16 @@ class Lines:
             case Events():
                 self._events(update)
             case Checkpoint():
-                self._move(update.cursor)
+                self._cursor = update.cursor
                 if self._checkpoints:
                     line = {"type": "CHECKPOINT", "time": update.time, "lag": update.lag}
                     self._print(line)
             case Snapshot(complete=True):
-                self._move(update.cursor)
+                self._cursor = update.cursor
                 if self._gap:
                     self._print({"type": "GAP", "reason": self._gap})
                     self._gap = ""
-            case Interrupted(error=error) if isinstance(error, GAP):
+            case Interrupted(error=error) if isinstance(error, BEGIN_ANEW):
                 self._gap = error.reason
 
     def _events(self, update: Events) -> None:
@@ -52,11 +52,8 @@ class Lines:
         last = len(update.events) - 1
         for number, event in enumerate(update.events):
             if number == last:
-                self._move(update.cursor)
+                self._cursor = update.cursor
             self._print(jsonable(event))
-
-    def _move(self, cursor: str) -> None:
-        self._cursor = cursor
 
     def _print(self, line: dict[str, Any]) -> None:
         self._output.line({**line, "cursor": self._cursor})

@@ -6,11 +6,12 @@ from sessionstore.cli.durations import short
 from sessionstore.cli.exits import sentence_of
 from sessionstore.cli.output import Output
 from sessionstore.cli.tables import counted
-from sessionstore.errors import CursorTooOld, LogRewound
+from sessionstore.errors import CursorTooOld, InvalidRequest, LogRewound
 from sessionstore.watch_types import Interrupted, Opened, Snapshot, WatchUpdate
 
-GAP = (CursorTooOld, LogRewound)
-"""What ends a stream that would leave events out."""
+BEGIN_ANEW = (CursorTooOld, LogRewound, InvalidRequest)
+"""After these the cursor is of no use, and events are missing. The last is a server's of another
+version."""
 
 
 class Notices:
@@ -38,7 +39,7 @@ class Notices:
         if problem != self._problem:
             self._output.note(f"sessionctl: {problem}; {_next(update)}")
         self._problem = problem
-        if isinstance(update.error, GAP):
+        if isinstance(update.error, BEGIN_ANEW):
             self._gap, self._dead = True, 0
 
     def _snapshot(self, part: Snapshot) -> None:
@@ -53,6 +54,6 @@ class Notices:
 
 
 def _next(update: Interrupted) -> str:
-    if isinstance(update.error, GAP):
+    if isinstance(update.error, BEGIN_ANEW):
         return "beginning anew"
     return f"trying again in {short(update.retry_delay)}" if update.retry_delay else "resuming"
