@@ -41,11 +41,6 @@ class Companion:
             self._process.kill()
             self._process.join()
 
-    @property
-    def pid(self) -> int:
-        """Of the process, while it runs."""
-        return self._process.pid or 0
-
     def tell(self, message: object) -> None:
         """Say something that is not answered.
 
