@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +95,7 @@ async def _log_in(server: Server) -> list[CreatedSession]:
 
 
 def _revoke(server: Server, audience: str, logins: Sequence[CreatedSession]) -> Spread:
-    """Revoke all of them, at moments that do not fall in with anybody's rests."""
-    begun_s: dict[str, float] = {}
-    acknowledged_s: dict[str, float] = {}
+    """Revoke all of them, while many watch."""
     tokens = {login.session.id: login.tokens.access_token for login in logins}
     with (
         Watchers(server, WATCHERS - 1) as watchers,
@@ -106,13 +104,7 @@ def _revoke(server: Server, audience: str, logins: Sequence[CreatedSession]) -> 
     ):
         verifier.ready()
         watchers.ready()
-        for session_id, token in tokens.items():
-            verifier.expect(token)
-            begun_s[session_id] = time.monotonic()
-            if not sessions.revoke(session_id=session_id):
-                raise WrongAnswerError("a session that was created is unknown")
-            acknowledged_s[session_id] = time.monotonic()
-            time.sleep(random.uniform(0, _LONGEST_PAUSE_S))
+        begun_s, acknowledged_s = _revoke_each(sessions, tokens, verifier)
         refusals = verifier.refusals()
         heard = watchers.hear(acknowledged_s).heard
     refused_s = {session_id: refusals.at_s[token] for session_id, token in tokens.items()}
@@ -126,6 +118,22 @@ def _revoke(server: Server, audience: str, logins: Sequence[CreatedSession]) -> 
         refusals.calls,
         REVOCATIONS / (max(acknowledged_s.values()) - min(begun_s.values())),
     )
+
+
+def _revoke_each(
+    sessions: SessionClient, tokens: Mapping[str, str], verifier: Verifying
+) -> tuple[dict[str, float], dict[str, float]]:
+    """When each call began and was answered, at moments that fall in with nobody's rests."""
+    begun_s: dict[str, float] = {}
+    acknowledged_s: dict[str, float] = {}
+    for session_id, token in tokens.items():
+        verifier.expect(token)
+        begun_s[session_id] = time.monotonic()
+        if not sessions.revoke(session_id=session_id):
+            raise WrongAnswerError("a session that was created is unknown")
+        acknowledged_s[session_id] = time.monotonic()
+        time.sleep(random.uniform(0, _LONGEST_PAUSE_S))
+    return begun_s, acknowledged_s
 
 
 def _report(spread: Spread, costs: Costs, held: Held, crowd: Crowd, fast: Share) -> Iterator[str]:
