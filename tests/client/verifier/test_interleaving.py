@@ -1,0 +1,127 @@
+"""A thread that verifies is stopped between any two lines, and much arrives meanwhile."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from sessiond.domain.ids import new_session_id
+from sessiond.tokens.keys import TokenKey
+from sessionstore import (
+    Checkpoint,
+    CredentialRefused,
+    Event,
+    Events,
+    EventType,
+    Opened,
+    Snapshot,
+    WhenStale,
+    _results,
+)
+from sessionstore._verifying.judge import Judge
+from sessionstore._verifying.rules import KeyNotKnownError, Rules
+from tests.client.verifier.access import AUDIENCE, USER, signing_keys, token
+from tests.client.verifier.test_rotation import EPOCH_S, Clock
+
+SESSION = new_session_id(USER)
+SILENCE_S = 3_000.0
+
+
+class Case:
+    """A judge that heard nothing for most of an hour, while what it knows came to be wrong."""
+
+    def __init__(self, key: TokenKey, keys_last: timedelta) -> None:
+        self.clock = Clock()
+        self.judge = Judge(Rules(AUDIENCE, 5.0, WhenStale.REFUSE, 30.0, 100), self.clock)
+        self.token = token(key, SESSION, at_s=EPOCH_S, exp=EPOCH_S + 7_200)
+        self.take_keys(key, keys_last)
+        self.judge.feed.opening()
+        self.judge.received(Opened(store_time=self.now()))
+        self.judge.received(Snapshot(sessions=(), complete=True, cursor="c"))
+        self.checkpoint()
+        assert self.judge.verify(self.token)
+        self.clock.now_s += SILENCE_S
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(EPOCH_S + self.clock.now_s, UTC)
+
+    def checkpoint(self) -> None:
+        self.judge.received(Checkpoint(time=self.now(), lag=timedelta(0), cursor="c"))
+
+    def take_keys(self, key: TokenKey, last: timedelta) -> None:
+        answer = _results.signing_keys(signing_keys([key], last))
+        self.judge.keys.took(answer, self.clock.now_s, self.clock.now_s)
+
+    def end(self) -> None:
+        ended = Event(
+            id="1",
+            time=self.now(),
+            type=EventType.ENDED,
+            session_id=SESSION,
+            user_id=USER,
+            end_reason=None,
+            dead_time=self.now() + timedelta(hours=2),
+        )
+        self.judge.received(Events(events=(ended,), cursor="c"))
+        self.checkpoint()
+
+
+def run_and_interrupt(
+    work: Callable[[], object], line: int, meanwhile: Callable[[], object]
+) -> Any:
+    """What `work` gives, and whether something happened before its given line of all it runs."""
+    left = line
+    done = False
+
+    def trace(_: FrameType, event: str, __: Any) -> Any:
+        nonlocal left, done
+        left -= event == "line"
+        if left < 0 and not done:
+            done = True
+            sys.settrace(None)
+            meanwhile()
+        return None if done else trace
+
+    sys.settrace(trace)
+    try:
+        return work(), done
+    except (CredentialRefused, KeyNotKnownError) as refusal:
+        return refusal, done
+    finally:
+        sys.settrace(None)
+
+
+@pytest.mark.parametrize("what", ["the session ended", "the key was withdrawn"])
+def test_what_arrives_while_a_token_is_judged_never_lets_it_in(
+    key: TokenKey, other_key: TokenKey, what: str
+) -> None:
+    """It was stale before, and knows better after: at no moment in between is it taken."""
+    for line in count():
+        ends = what == "the session ended"
+        case = Case(key, timedelta(hours=2) if ends else timedelta(minutes=5))
+
+        def heard(case: Case = case, *, ends: bool = ends) -> None:
+            if ends:
+                case.end()
+            else:
+                case.checkpoint()
+                case.take_keys(other_key, timedelta(minutes=5))
+
+        if not ends:
+            case.checkpoint()
+        said, interrupted = run_and_interrupt(
+            lambda case=case: case.judge.verify(case.token),  # type: ignore[misc]
+            line,
+            heard,
+        )
+        assert said is None or isinstance(said, Exception), f"taken at line {line}"
+        if not interrupted:
+            break
+    print(f"{line} moments", end=" ")  # noqa: T201
+    assert line > 10
