@@ -20,10 +20,11 @@ from sessiond.domain.errors import (
     StoreUnavailableError,
     WatcherTooSlowError,
 )
-from sessiond.domain.events import DeadSession, EventFilter, EventType
-from sessiond.domain.limits import MOST_DEAD, MOST_EVENTS
+from sessiond.domain.events import EventFilter, EventType
+from sessiond.domain.limits import MOST_EVENTS
 from sessiond.service import cursors
 from sessiond.service.live_feed import LiveFeed
+from sessiond.service.snapshots import Snapshots
 from sessiond.service.watch_parts import EventsPart, Opened, Part, SnapshotPart, events_part
 from sessiond.service.watcher import Watcher
 from sessiond.store.log import LogStore
@@ -71,6 +72,7 @@ class Watching:
         self._limits = limits
         self._watchers: set[Watcher] = set()
         self._reading = asyncio.Semaphore(_MOST_READING)
+        self._beginnings = Snapshots(log, self._reading)
         self._stopping = False
         self._events_sent = self._cut_off = self._snapshots = 0
 
@@ -121,6 +123,7 @@ class Watching:
 
     async def close(self) -> None:
         """Wait until nothing is read for watchers any more. There are none by then."""
+        await self._beginnings.close()
         await self._feed.close()
 
     def _admit(self, wanted: EventFilter) -> Watcher:
@@ -169,18 +172,15 @@ class Watching:
         wanted = watcher.wanted
         self._snapshots += 1
         asked = EventType.ENDED in wanted.types
-        waiting: list[DeadSession] = []
         for partition in cursors.partitions_of(wanted):
             if watcher.ending:
                 return
-            async with self._reading:
-                snapshot = await self._log.snapshot(partition, dead=asked)
-            places[partition] = snapshot.place
-            waiting += snapshot.dead
-            while len(waiting) > MOST_DEAD:
-                yield SnapshotPart(waiting[:MOST_DEAD])
-                del waiting[:MOST_DEAD]
-        yield SnapshotPart(waiting, cursors.write(wanted, places))
+            epoch = self._feed.epoch
+            beginning = await self._beginnings.of(partition, dead=asked, epoch=epoch)
+            places[partition] = beginning.place
+            for part in beginning.parts:
+                yield part
+        yield SnapshotPart((), cursors.write(wanted, places))
 
     async def _catch_up(
         self, watcher: Watcher, places: dict[int, Place]
