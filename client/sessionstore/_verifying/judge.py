@@ -58,11 +58,13 @@ class Judge:
         known = verified is not None and self.keys.holds(verified.key)
         if verified is None or not known:
             verified = self._verified(token, now_s, keys_are_new=keys_are_new)
-        if self.feed.freshness.store_s(now_s) >= verified.leave_s:
+        ended = self.feed.ended.get(verified.token.session_id)
+        # After the look: a session that was forgotten by then has no token that is in its time.
+        if self.feed.freshness.store_s(self._clock()) >= verified.leave_s:
             raise refusals.token_expired()
         if not known:
             self._remembered.put(digest, verified)
-        if ended := self.feed.ended.get(verified.token.session_id):
+        if ended:
             raise refusals.session_ended(verified.token.session_id, ended.reason)
         if stale and self._rules.when_stale is not WhenStale.ACCEPT:
             return None

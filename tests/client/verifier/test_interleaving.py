@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from types import FrameType
 from typing import Any
@@ -31,6 +33,7 @@ from tests.client.verifier.test_rotation import EPOCH_S, Clock
 
 SESSION = new_session_id(USER)
 SILENCE_S = 3_000.0
+KEYS_LAST = timedelta(minutes=5)
 
 
 class Case:
@@ -97,28 +100,46 @@ def run_and_interrupt(
         sys.settrace(None)
 
 
-@pytest.mark.parametrize("what", ["the session ended", "the key was withdrawn"])
+def withdraw_key(case: Case, other_key: TokenKey) -> None:
+    case.checkpoint()
+    case.take_keys(other_key, KEYS_LAST)
+
+
+def sleep_and_forget(case: Case, _: TokenKey) -> None:
+    case.clock.now_s += 3 * 3_600
+    case.checkpoint()
+    assert not len(case.judge.feed.ended)
+
+
+def nothing(_: Case) -> None: ...
+
+
+@dataclass(frozen=True)
+class Story:
+    """What a judge knew before, and what arrives while it decides."""
+
+    before: Callable[[Case], None]
+    meanwhile: Callable[[Case, TokenKey], None]
+    keys_last: timedelta = timedelta(days=1)
+
+
+STORIES = {
+    "a session that ended in silence": Story(nothing, lambda case, _: case.end()),
+    "a key withdrawn in silence": Story(Case.checkpoint, withdraw_key, KEYS_LAST),
+    "an ended session that is forgotten": Story(Case.end, sleep_and_forget),
+}
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_what_arrives_while_a_token_is_judged_never_lets_it_in(
-    key: TokenKey, other_key: TokenKey, what: str
+    key: TokenKey, other_key: TokenKey, story: Story
 ) -> None:
-    """It was stale before, and knows better after: at no moment in between is it taken."""
+    """It is not good before and not good after: at no moment in between is it taken."""
     for line in count():
-        ends = what == "the session ended"
-        case = Case(key, timedelta(hours=2) if ends else timedelta(minutes=5))
-
-        def heard(case: Case = case, *, ends: bool = ends) -> None:
-            if ends:
-                case.end()
-            else:
-                case.checkpoint()
-                case.take_keys(other_key, timedelta(minutes=5))
-
-        if not ends:
-            case.checkpoint()
+        case = Case(key, story.keys_last)
+        story.before(case)
         said, interrupted = run_and_interrupt(
-            lambda case=case: case.judge.verify(case.token),  # type: ignore[misc]
-            line,
-            heard,
+            partial(case.judge.verify, case.token), line, partial(story.meanwhile, case, other_key)
         )
         assert said is None or isinstance(said, Exception), f"taken at line {line}"
         if not interrupted:
