@@ -88,6 +88,15 @@ async def test_nothing_is_shared_with_another_epoch() -> None:
     assert (await shared.of(1, dead=True, epoch=2)).place.count == 2
 
 
+async def test_what_is_forgotten_is_read_again() -> None:
+    """By the next one who comes."""
+    log = Log()
+    shared = snapshots(log)
+    await shared.of(1, dead=True, epoch=1)
+    shared.forget()
+    assert (await shared.of(1, dead=True, epoch=1)).place.count == 2
+
+
 async def test_a_failure_is_everybodys_who_waits_and_is_not_kept() -> None:
     """The next one reads again."""
     log = Log()

@@ -54,7 +54,8 @@ class Snapshots:
             StoreUnavailableError: the store is out of reach.
         """
         if epoch != self._epoch:
-            self._epoch, self._shared = epoch, {}
+            self._epoch = epoch
+            self.forget()
         key = (partition, dead)
         task = self._shared.get(key)
         if task is None:
@@ -63,6 +64,10 @@ class Snapshots:
             task.add_done_callback(partial(self._done, self._shared, key))
         # Who leaves meanwhile leaves it to the others.
         return await asyncio.shield(task)
+
+    def forget(self) -> None:
+        """Share nothing more that was read so far."""
+        self._shared = {}
 
     async def close(self) -> None:
         """Wait until nothing is read any more. Nobody watches by then."""

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Final
 
 from sessiond.domain.errors import (
+    CursorTooOldError,
     LogRewoundError,
     OverloadedError,
     StoreUnavailableError,
@@ -28,7 +29,7 @@ from sessiond.service.snapshots import Snapshots
 from sessiond.service.watch_parts import EventsPart, Opened, Part, SnapshotPart, events_part
 from sessiond.service.watcher import Watcher
 from sessiond.store.log import LogStore
-from sessiond.store.log_entries import Place
+from sessiond.store.log_entries import Place, Stretch
 
 _MOST_READING: Final = 8
 """Watchers that read the logs by themselves at a time: a crowd leaves room for other calls."""
@@ -191,11 +192,19 @@ class Watching:
                 while places[partition].count < self._feed.places[partition].count:
                     if watcher.ending:
                         return
-                    async with self._reading:
-                        stretch = await self._log.read(partition, places[partition], MOST_EVENTS)
+                    stretch = await self._read_on(partition, places[partition])
                     if not stretch.events:
                         raise LogRewoundError("the store has lost events that were told already")
                     places[partition] = stretch.place
                     if part := events_part(watcher.wanted, (stretch,), places):
                         yield part
         self._feed.go_live(watcher, places)
+
+    async def _read_on(self, partition: int, place: Place) -> Stretch:
+        try:
+            async with self._reading:
+                return await self._log.read(partition, place, MOST_EVENTS)
+        except (CursorTooOldError, LogRewoundError):
+            # The watcher begins anew, and shall not be led here again.
+            self._beginnings.forget()
+            raise
