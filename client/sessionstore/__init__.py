@@ -9,6 +9,7 @@ with SessionClient("127.0.0.1:8443", token="...") as sessions:
 
 from sessionstore._endpoint import TLS
 from sessionstore._version import __version__
+from sessionstore._watch import Watch
 from sessionstore.admin import AdminClient
 from sessionstore.admin_types import (
     AuditProgress,
@@ -201,6 +202,7 @@ __all__ = [
     "Verdict",
     "VerifiedToken",
     "VerifierState",
+    "Watch",
     "WatchUpdate",
     "WatcherTooSlow",
     "WhenStale",

@@ -39,6 +39,7 @@ class AioTransport:
         self._make_stub = stub
         self._opened: _Opened | None = None
         self._closed = False
+        self._streams = 0
         _transports.add(self)
 
     @property
@@ -80,12 +81,14 @@ class AioTransport:
         answers = method(
             stream.request, timeout=timeout, metadata=self._connector.metadata(request_id)
         )
+        self._streams += 1
         try:
             async for answer in answers:
                 yield answer
         except grpc.RpcError as error:
             raise error_of(error, request_id) from error
         finally:
+            self._streams -= 1
             answers.cancel()
 
     async def close(self) -> None:
@@ -96,8 +99,11 @@ class AioTransport:
 
     def before_fork(self) -> None:
         """Let go of a channel that nobody uses now; gRPC cannot fork with one open."""
-        if self._opened and not self._opened.loop.is_running():
+        if self._opened and not self._in_use(self._opened.loop):
             self._opened = None
+
+    def _in_use(self, loop: asyncio.AbstractEventLoop) -> bool:
+        return loop.is_running() or (self._streams > 0 and not loop.is_closed())
 
     def _stub(self) -> Any:
         if self._closed:
@@ -106,7 +112,7 @@ class AioTransport:
         if self._opened and self._opened.pid != os.getpid():
             raise RuntimeError(
                 "this client was in use when the process forked: "
-                "fork before the first call, or outside the event loop"
+                "fork before the first call, or outside the event loop with no stream open"
             )
         if not self._opened or self._opened.loop.is_closed():
             channel = self._connector.aio_channel()

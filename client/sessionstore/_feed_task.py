@@ -95,6 +95,7 @@ class FeedTask:
             answer = await self._client.signing_keys(timeout=timeout)
         except SessionStoreError as error:
             self._judge.last_error = error
+            self._judge.keys.failed(steady_s())
             return False
         self._judge.keys.took(answer, sent_s, steady_s())
         return True

@@ -109,6 +109,7 @@ class FeedThread:
             answer = self._client.signing_keys(timeout=timeout)
         except SessionStoreError as error:
             self._judge.last_error = error
+            self._judge.keys.failed(steady_s())
             return False
         self._judge.keys.took(answer, sent_s, steady_s())
         return True

@@ -23,7 +23,8 @@ class AsyncSessionClient(AsyncBaseClient):
 
     It belongs to the event loop of its first call, and to the next one once that loop is closed, as
     after `asyncio.run`. In a loop beside its own it raises RuntimeError. In a forked process it
-    works unless the fork was made from within the running loop: then it raises RuntimeError.
+    works unless the fork was made from within the running loop, or beside an open stream: then it
+    raises RuntimeError.
     """
 
     _stub = SessionServiceStub

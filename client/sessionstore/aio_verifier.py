@@ -23,7 +23,8 @@ class AsyncLocalVerifier:
     """`LocalVerifier` for asyncio: the same arguments, answers and errors, awaited.
 
     It listens by a task of the running loop. It belongs to the event loop of its first use, and to
-    the next one once that loop is closed: what it knows stays, and it hears what it missed.
+    the next one once that loop is closed: what it knows stays, and it hears what it missed. It may
+    be made before a fork, but not used: gRPC for asyncio does not live on through one.
     """
 
     def __init__(

@@ -95,8 +95,9 @@ class Interrupted:
     """A stream has ended, and another one follows."""
 
     error: SessionStoreError | None
-    """Why; None if the server was done with it, as at its stop. With CursorTooOld or LogRewound
-    events are missing: a snapshot follows."""
+    """Why; None if the server was done with it, as at its stop. With CursorTooOld, LogRewound, or
+    InvalidRequest (a cursor that cannot be read any more) events are missing: a snapshot
+    follows."""
     retry_delay: timedelta
     """How long it takes before it is tried again."""
     cursor: str = field(repr=False)

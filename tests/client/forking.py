@@ -71,6 +71,14 @@ def main(address: str, kind: str, rounds: int) -> None:
     if kind == "inside-loop":
         print(*[asyncio.run(fork_inside()) for _ in range(rounds)], said(call_aio), sep="\n")  # noqa: T201
         return
+    if kind == "open-stream":
+        loop = asyncio.new_event_loop()
+        stream = aio.watch()
+        loop.run_until_complete(anext(stream))
+        print(in_child(call_aio, exits=False))  # noqa: T201
+        print(said(lambda: loop.run_until_complete(acall())))  # noqa: T201
+        loop.run_until_complete(stream.aclose())
+        return
     call = {"sync": call_sync, "aio": call_aio, "both": call_both}[kind]
     for round_ in range(rounds):
         call()

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.client import forking
+from tests.client.fake_log import FakeLog
 from tests.client.fake_service import FakeService
 
 ROUNDS = 10
@@ -46,6 +47,16 @@ def test_a_child_has_a_connection_of_its_own_and_leaves_its_parents_alone(
     assert len(peers) == ROUNDS + 1
     seen = [peer for each in peers.values() for peer in each]
     assert len(seen) == len(set(seen))
+
+
+def test_a_fork_beside_an_open_stream_says_what_is_wrong(service: FakeService) -> None:
+    """Also while its loop does not run: gRPC would hang in the child."""
+    FakeLog(service)
+
+    child, parent = fork(service, "open-stream")
+
+    assert "when the process forked" in child
+    assert parent == "ok"
 
 
 def test_a_fork_from_within_the_running_loop_says_what_is_wrong(service: FakeService) -> None:

@@ -102,6 +102,18 @@ def test_a_cursor_before_the_logs_beginning_is_too_old(managed: Server) -> None:
     assert error.retry_s is None
 
 
+def test_who_begins_anew_is_led_to_a_trimmed_place_once_at_most(
+    serve_with: ServeWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though a snapshot is shared for a while, and the log may be trimmed beyond it meanwhile."""
+    monkeypatch.setattr("sessiond.service.snapshots._KEPT_S", 60.0)
+    server = serve_with()
+    logs, first = Logs.behind(server), watched(server)
+    first.until_told(logs.write("alice", 5))
+    logs.trim("alice", 0)
+    assert [outcome(watched, server) for _ in range(3)] == [Reason.CURSOR_TOO_OLD, "OK", "OK"]
+
+
 @pytest.mark.parametrize("filters", [{}, {"types": [ENDED]}, {"user_id": "alice"}])
 def test_a_cursor_is_for_streams_with_the_same_filters(
     managed: Server, filters: dict[str, Any]

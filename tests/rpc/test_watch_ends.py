@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import time
 from threading import Thread
 
 from sessiond.domain.errors import Reason
@@ -12,8 +12,7 @@ from tests.rpc.logs import captured
 from tests.rpc.serving import eventually
 from tests.rpc.watching import Logs, watched
 
-HOUR = timedelta(hours=1)
-A_WHILE = timedelta(seconds=5)
+LEEWAY_S = 30
 
 
 def test_streams_end_well_when_the_server_stops(serve_with: ServeWith) -> None:
@@ -35,6 +34,31 @@ def test_a_stream_ends_well_at_its_age(serve_with: ServeWith) -> None:
     Logs.behind(server).write("alice", 3)
     watch.drain()
     assert watched(server, cursor=watch.cursor)
+
+
+def test_a_stream_ends_with_its_callers_token(serve_with: ServeWith) -> None:
+    """Well, with the next checkpoint; another token goes on at the cursor, this one does not."""
+    server = serve_with()
+    token = server.mint("reader", lifetime_s=60, now=time.time() - LEEWAY_S - 60 + 4)
+    watch = watched(server, token=token).drain()
+    error = refused(watched, server, token=token, cursor=watch.cursor)
+    assert error.reason == Reason.CREDENTIALS_EXPIRED
+    assert watched(server, cursor=watch.cursor)
+
+
+def test_a_stream_ends_when_its_caller_is_cut_off(serve_with: ServeWith) -> None:
+    """By the callers file; the streams of others go on."""
+    server = serve_with(key_reload_interval="20ms")
+    removed, other = watched(server), watched(server, caller="writer")
+    server.settings.effective_callers_file.write_text(
+        """
+        [callers.writer]
+        roles = ["writer"]
+        """
+    )
+    removed.drain()
+    assert refused(watched, server).reason == Reason.CREDENTIALS_INVALID
+    assert other.checkpoint().checkpoint()
 
 
 def test_watchers_are_bounded_and_no_calls_in_flight(serve_with: ServeWith) -> None:

@@ -141,7 +141,9 @@ def test_open_streams_end_when_the_log_goes_back(over: Server) -> None:
             assert (error.code, error.reason) == (grpc.StatusCode.OUT_OF_RANGE, Reason.LOG_REWOUND)
         session_id = api.create("alice").session.session_id
         api.revoke(session_id=session_id)
-        assert session_id in watched(over).snapshot
+        anew = watched(over)
+        assert session_id in anew.snapshot
+        anew.until_told(logs.write("alice"))
 
 
 def test_an_engine_that_comes_back_empty_ends_streams(over: Server, mortal: RealEngine) -> None:

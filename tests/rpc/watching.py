@@ -33,6 +33,7 @@ class Watch:
         server: Server,
         *,
         caller: str = "reader",
+        token: str = "",
         channel: grpc.Channel | None = None,
         **request: Any,
     ) -> None:
@@ -40,7 +41,7 @@ class Watch:
         self.call: Any = stub.WatchSessions(
             pb.WatchSessionsRequest(**request),
             timeout=_TIMEOUT_S,
-            metadata=(("authorization", f"Bearer {server.mint(caller)}"),),
+            metadata=(("authorization", f"Bearer {token or server.mint(caller)}"),),
         )
         self.opened: datetime | None = None
         self.snapshot: dict[str, datetime] = {}

@@ -51,18 +51,22 @@ class Judge:
         if len(token) > access_token.MAX_LENGTH or not token.isascii():
             raise refusals.token_invalid()
         now_s = self._clock()
+        # Before anything is looked up: what arrives meanwhile may be what makes it fresh again.
+        stale = self._is_stale(now_s)
         digest = hashlib.sha256(token.encode()).digest()
         verified = self._remembered.get(digest)
         known = verified is not None and self.keys.holds(verified.key)
         if verified is None or not known:
             verified = self._verified(token, now_s, keys_are_new=keys_are_new)
-        if self.feed.freshness.store_s(now_s) >= verified.leave_s:
+        ended = self.feed.ended.get(verified.token.session_id)
+        # After the look: a session that was forgotten by then has no token that is in its time.
+        if self.feed.freshness.store_s(self._clock()) >= verified.leave_s:
             raise refusals.token_expired()
         if not known:
             self._remembered.put(digest, verified)
-        if ended := self.feed.ended.get(verified.token.session_id):
+        if ended:
             raise refusals.session_ended(verified.token.session_id, ended.reason)
-        if self._is_stale(now_s) and self._rules.when_stale is not WhenStale.ACCEPT:
+        if stale and self._rules.when_stale is not WhenStale.ACCEPT:
             return None
         return verified.token
 

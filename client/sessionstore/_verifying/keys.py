@@ -78,6 +78,10 @@ class Keys:
         self._asked_s = now_s
         return True
 
+    def failed(self, now_s: float) -> None:
+        """There was no answer; whoever waited for it shall not ask in turn."""
+        self._asked_s = now_s
+
     def took(self, answer: SigningKeys, sent_s: float, read_s: float) -> None:
         """The answer to a request sent at `sent_s`; keys that stay are the same objects."""
         lifetime_s = (answer.expire_time - answer.read_time).total_seconds()

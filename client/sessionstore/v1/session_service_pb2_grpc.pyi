@@ -69,8 +69,8 @@ class SessionServiceStub:
     """Tells of creations and endings as they happen, and first of every ended session of which an access
     token may still look alive. Role: reader.
     At least once, in order per session, to be resumed at a cursor. A stream ends with OK when the
-    server stops, and at a maximum age (30 minutes by default): resume it, on another server if there
-    is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
+    server stops, when the caller's service token no longer counts, and at a maximum age (30 minutes
+    by default): resume it, with a token that counts, on another server if there is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
     cursor. A client that reads too slowly is cut off with WATCHER_TOO_SLOW, and may resume.
     """
     GetSigningKeys: _grpc.UnaryUnaryMultiCallable[_session_service_pb2.GetSigningKeysRequest, _session_service_pb2.GetSigningKeysResponse]
@@ -117,8 +117,8 @@ class SessionServiceAsyncStub(SessionServiceStub):
     """Tells of creations and endings as they happen, and first of every ended session of which an access
     token may still look alive. Role: reader.
     At least once, in order per session, to be resumed at a cursor. A stream ends with OK when the
-    server stops, and at a maximum age (30 minutes by default): resume it, on another server if there
-    is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
+    server stops, when the caller's service token no longer counts, and at a maximum age (30 minutes
+    by default): resume it, with a token that counts, on another server if there is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
     cursor. A client that reads too slowly is cut off with WATCHER_TOO_SLOW, and may resume.
     """
     GetSigningKeys: _aio.UnaryUnaryMultiCallable[_session_service_pb2.GetSigningKeysRequest, _session_service_pb2.GetSigningKeysResponse]  # type: ignore[assignment]
@@ -234,8 +234,8 @@ class SessionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Tells of creations and endings as they happen, and first of every ended session of which an access
         token may still look alive. Role: reader.
         At least once, in order per session, to be resumed at a cursor. A stream ends with OK when the
-        server stops, and at a maximum age (30 minutes by default): resume it, on another server if there
-        is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
+        server stops, when the caller's service token no longer counts, and at a maximum age (30 minutes
+        by default): resume it, with a token that counts, on another server if there is one. It ends with CURSOR_TOO_OLD or LOG_REWOUND where it would have a gap: begin anew, without a
         cursor. A client that reads too slowly is cut off with WATCHER_TOO_SLOW, and may resume.
         """
 

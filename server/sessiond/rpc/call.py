@@ -54,6 +54,8 @@ class Call:
     reason: str = ""
     act: dict[str, Any] = field(default_factory=dict)
     """What the audit log should know of it: on what, how many."""
+    is_welcome: Callable[[], bool] = lambda: True
+    """Whether its caller would be let in again: a standing call asks from time to time."""
 
     @property
     def requests(self) -> AsyncIterator[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import TypeVar, assert_never
 from weakref import WeakKeyDictionary
 
 from sessiond.domain import events as domain
@@ -17,30 +18,34 @@ from sessiond.service.watch_parts import (
 from sessionstore.v1 import event_pb2, session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 
+_Shared = TypeVar("_Shared", EventsPart, SnapshotPart)
+
 
 class WatchParts:
     """Encodes them. What many watchers are told is serialized once for all of them."""
 
     def __init__(self) -> None:
-        self._serialized: WeakKeyDictionary[EventsPart, bytes] = WeakKeyDictionary()
+        self._serialized: WeakKeyDictionary[EventsPart | SnapshotPart, bytes] = WeakKeyDictionary()
 
     def encode(self, part: Part) -> pb.WatchSessionsResponse | bytes:
         """One response, which may be serialized."""
         match part:
             case EventsPart():
-                serialized = self._serialized.get(part)
-                if serialized is None:
-                    serialized = _events(part).SerializeToString()
-                    self._serialized[part] = serialized
-                return serialized
+                return self._once(part, _events)
             case CheckpointPart():
                 return _checkpoint(part)
             case SnapshotPart():
-                return _snapshot(part)
+                return self._once(part, _snapshot)
             case Opened():
                 return _opened(part)
             case _:
                 assert_never(part)
+
+    def _once(self, part: _Shared, encode: Callable[[_Shared], pb.WatchSessionsResponse]) -> bytes:
+        serialized = self._serialized.get(part)
+        if serialized is None:
+            serialized = self._serialized[part] = encode(part).SerializeToString()
+        return serialized
 
 
 def _opened(part: Opened) -> pb.WatchSessionsResponse:

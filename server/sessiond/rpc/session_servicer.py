@@ -124,6 +124,8 @@ class SessionServicer:
         wanted, cursor = decode.watch(call.request)
         async with self._sessions.watching.watch(wanted, cursor) as parts:
             async for part in parts:
+                if not call.is_welcome():
+                    return  # well: whoever resumes it is told why, and a new token goes on
                 await call.send(self._watch_parts.encode(part))
 
     async def GetSigningKeys(self, _: Call) -> Message:

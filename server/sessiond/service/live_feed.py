@@ -57,6 +57,8 @@ class LiveFeed:
     def __init__(self, make_tail: Callable[[], Tail]) -> None:
         self.places: Mapping[int, Place] = {}
         """Up to where events were told, by partition."""
+        self.epoch = 0
+        """Another one whenever what was read from the store may have been lost since."""
         self.log_events: int | None = None
         """How many all logs held when the reader last looked, if somebody watches."""
         self._make_tail = make_tail
@@ -81,6 +83,7 @@ class LiveFeed:
         """
         self._watchers.add(watcher)
         if self._reader is None:
+            self.epoch += 1
             self._begun = asyncio.Event()
             self._reader = asyncio.create_task(self._follow(self._make_tail(), self._begun))
             self._readers.add(self._reader)
@@ -140,6 +143,7 @@ class LiveFeed:
         if read.held is not None:
             self.log_events = read.held
         if read.reconnected:
+            self.epoch += 1
             self._end_those_ahead()
         for batch in batches(read.stretches, self.places):
             self.places = batch.places

@@ -21,9 +21,12 @@ class Opened:
     """The engine's clock, read after the request had arrived."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class SnapshotPart:
-    """Some of the ended sessions of which an access token may still look alive."""
+    """Some of the ended sessions of which an access token may still look alive.
+
+    Watchers that begin together are given the same objects, but for the last.
+    """
 
     sessions: Sequence[DeadSession]
     cursor: str = ""

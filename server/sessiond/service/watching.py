@@ -15,19 +15,21 @@ from datetime import timedelta
 from typing import Final
 
 from sessiond.domain.errors import (
+    CursorTooOldError,
     LogRewoundError,
     OverloadedError,
     StoreUnavailableError,
     WatcherTooSlowError,
 )
-from sessiond.domain.events import DeadSession, EventFilter, EventType
-from sessiond.domain.limits import MOST_DEAD, MOST_EVENTS
+from sessiond.domain.events import EventFilter, EventType
+from sessiond.domain.limits import MOST_EVENTS
 from sessiond.service import cursors
 from sessiond.service.live_feed import LiveFeed
+from sessiond.service.snapshots import Snapshots
 from sessiond.service.watch_parts import EventsPart, Opened, Part, SnapshotPart, events_part
 from sessiond.service.watcher import Watcher
 from sessiond.store.log import LogStore
-from sessiond.store.log_entries import Place
+from sessiond.store.log_entries import Place, Stretch
 
 _MOST_READING: Final = 8
 """Watchers that read the logs by themselves at a time: a crowd leaves room for other calls."""
@@ -71,6 +73,7 @@ class Watching:
         self._limits = limits
         self._watchers: set[Watcher] = set()
         self._reading = asyncio.Semaphore(_MOST_READING)
+        self._beginnings = Snapshots(log, self._reading)
         self._stopping = False
         self._events_sent = self._cut_off = self._snapshots = 0
 
@@ -121,6 +124,7 @@ class Watching:
 
     async def close(self) -> None:
         """Wait until nothing is read for watchers any more. There are none by then."""
+        await self._beginnings.close()
         await self._feed.close()
 
     def _admit(self, wanted: EventFilter) -> Watcher:
@@ -169,18 +173,15 @@ class Watching:
         wanted = watcher.wanted
         self._snapshots += 1
         asked = EventType.ENDED in wanted.types
-        waiting: list[DeadSession] = []
         for partition in cursors.partitions_of(wanted):
             if watcher.ending:
                 return
-            async with self._reading:
-                snapshot = await self._log.snapshot(partition, dead=asked)
-            places[partition] = snapshot.place
-            waiting += snapshot.dead
-            while len(waiting) > MOST_DEAD:
-                yield SnapshotPart(waiting[:MOST_DEAD])
-                del waiting[:MOST_DEAD]
-        yield SnapshotPart(waiting, cursors.write(wanted, places))
+            epoch = self._feed.epoch
+            beginning = await self._beginnings.of(partition, dead=asked, epoch=epoch)
+            places[partition] = beginning.place
+            for part in beginning.parts:
+                yield part
+        yield SnapshotPart((), cursors.write(wanted, places))
 
     async def _catch_up(
         self, watcher: Watcher, places: dict[int, Place]
@@ -191,11 +192,19 @@ class Watching:
                 while places[partition].count < self._feed.places[partition].count:
                     if watcher.ending:
                         return
-                    async with self._reading:
-                        stretch = await self._log.read(partition, places[partition], MOST_EVENTS)
+                    stretch = await self._read_on(partition, places[partition])
                     if not stretch.events:
                         raise LogRewoundError("the store has lost events that were told already")
                     places[partition] = stretch.place
                     if part := events_part(watcher.wanted, (stretch,), places):
                         yield part
         self._feed.go_live(watcher, places)
+
+    async def _read_on(self, partition: int, place: Place) -> Stretch:
+        try:
+            async with self._reading:
+                return await self._log.read(partition, place, MOST_EVENTS)
+        except (CursorTooOldError, LogRewoundError):
+            # The watcher begins anew, and shall not be led here again.
+            self._beginnings.forget()
+            raise

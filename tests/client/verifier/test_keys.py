@@ -60,6 +60,29 @@ async def test_a_token_of_an_unknown_key_has_the_keys_fetched_once(
     assert len(service.received["GetSigningKeys"]) == before + 1
 
 
+@pytest.mark.usefixtures("quick")
+async def test_those_who_wait_for_keys_in_vain_wait_together(
+    service: FakeService, log: FakeLog, make: Callable[..., Verifying], other_key: TokenKey
+) -> None:
+    """A request that takes long and fails is not repeated for each of them in turn."""
+    verifier = make(when_stale=WhenStale.REFUSE)
+    await verifier.wait_ready()
+    before = len(service.received["GetSigningKeys"])
+    unavailable = failing(grpc.StatusCode.INTERNAL)
+
+    def fail_late(*args: Any) -> None:
+        time.sleep(0.2)
+        unavailable(*args)
+
+    service.answer("GetSigningKeys", fail_late)
+    await asyncio.sleep(0.1)  # the first keys have to be older than a moment
+
+    refusals = await asyncio.gather(*(verifier.refusal(token(other_key)) for _ in range(5)))
+
+    assert {type(each) for each in refusals} == {Unavailable}
+    assert len(service.received["GetSigningKeys"]) == before + 1
+
+
 async def test_tokens_of_made_up_keys_do_not_reach_the_service(
     service: FakeService, verifier: Verifying, other_key: TokenKey
 ) -> None:
