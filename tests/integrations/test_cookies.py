@@ -23,6 +23,7 @@ from sessionstore import (
     State,
     TokenInvalid,
 )
+from sessionstore.integrations.arrival import Arrival
 from tests.integrations.conftest import OpenSite
 from tests.integrations.sites import Browser, Kind, Site
 from tests.integrations.standins import OUT_OF_REACH, failing_client, failing_verifier
@@ -253,6 +254,27 @@ async def test_refreshing_makes_no_second_session(
     for _ in range(5):
         assert (await browser.get("/me")).status_code == 200
     assert [each.id for each in sessions.list(user, states=[State.ACTIVE])] == [login.session.id]
+
+
+NAME = "__Host-session-access"
+
+
+@pytest.mark.parametrize("near", ["\xa0", "\x85", "\x0c", "x"])
+def test_only_a_cookie_of_exactly_the_name_is_ours(near: str) -> None:
+    """Another host of the site may set what only looks like it: `__Host-` is not its to use."""
+    for name, value in ((NAME, "token"), (f"{near}{NAME}", ""), (f"{NAME}{near}", "")):
+        headers = {"cookie": f"theme=dark; {name}=token"}
+        assert Arrival.read("GET", headers.get, None).cookie_named(NAME) == value
+
+
+async def test_two_cookies_of_one_name_are_none(
+    site: Site, login: CreatedSession, sessions: SessionClient
+) -> None:
+    """Nobody can say which one is ours; the same one twice is."""
+    ours, tossed = login.tokens.access_token, sessions.create("eve").tokens.access_token
+    for first, second, status in ((ours, ours, 200), (ours, tossed, 401), (tossed, ours, 401)):
+        answer = await site.browser().get("/me", Cookie=f"{NAME}={first}; {NAME}={second}")
+        assert answer.status_code == status
 
 
 async def test_on_localhost_http_will_do_for_development(

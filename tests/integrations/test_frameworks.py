@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import fastapi
@@ -173,6 +174,27 @@ def test_cookies_that_no_browser_would_keep_are_refused(
     """When they are configured."""
     with pytest.raises(ValueError, match=r"cookie|same_site"):
         SessionCookies(sessions, **options)
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "null", "a.example", "https://a.example/", "https://A.example", "https://*.b.c"]
+)
+def test_what_is_no_origin_is_not_trusted(sessions: SessionClient, origin: str) -> None:
+    """No browser writes it so: it would match nothing, without a word."""
+    with pytest.raises(ValueError, match="no origin"):
+        SessionCookies(sessions, trusted_origins=[origin])
+
+
+def test_a_token_too_long_for_a_cookie_is_a_fault(
+    sessions: SessionClient, login: CreatedSession
+) -> None:
+    """Browsers drop a cookie of over 4,096 bytes without a word: nobody would be logged in."""
+    cookies = SessionCookies(sessions)
+    name = len("__Host-session-access")
+    fits = replace(login.tokens, access_token="x" * (4096 - name))
+    assert len(cookies.holding(fits)) == 2
+    with pytest.raises(ValueError, match="no cookie can carry"):
+        cookies.holding(replace(fits, access_token=f"{fits.access_token}x"))
 
 
 def test_trusted_origins_are_several(sessions: SessionClient) -> None:

@@ -75,9 +75,10 @@ class Visit:
         return session.session_id if session and session.user_id == user_id else None
 
     def refuse_cross_site(self) -> None:
-        """For a login: no page of another site may log its visitors in as somebody of its choice.
+        """For a login, before anything else: no page of another site may log its visitors in.
 
-        Every other unsafe request is checked as soon as it comes with a cookie.
+        It would choose as whom. `log_in` and `log_out` refuse it in any case, and so does `require`
+        whatever came with a cookie.
 
         Raises:
             Refused: another origin's page sent the request.
@@ -90,19 +91,22 @@ class Visit:
         """Have the answer hand these tokens to the browser, in cookies.
 
         Raises:
+            Refused: another origin's page sent the request.
             RuntimeError: no SessionCookies were given, the answer has begun, or cookies for
                 localhost would go elsewhere.
         """
         self._with_cookies().must_serve(self._arrival.host)
+        self.refuse_cross_site()
         self.outcome.decide(tokens)
 
     def log_out(self) -> None:
         """Have the answer take the cookies back. The session itself is ended by `revoke`.
 
         Raises:
+            Refused: another origin's page sent the request.
             RuntimeError: no SessionCookies were given, or the answer has begun.
         """
-        self._with_cookies()
+        self.refuse_cross_site()
         self.outcome.decide(None)
 
     def _with_cookies(self) -> SessionCookies:
