@@ -13,6 +13,7 @@ import fastapi
 import flask
 import httpx
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse
@@ -144,6 +145,33 @@ async def test_a_verifier_or_client_of_the_other_kind_is_refused_at_the_start(
                 make()
 
 
+async def test_before_synchronous_middleware_django_wants_a_verifier_for_threads(
+    server: SessionServer, verifier: LocalVerifier
+) -> None:
+    """Whatever comes before one that is not async is called without a loop, under ASGI too."""
+    middleware = [*settings.MIDDLEWARE, f"{__name__}.synchronous"]
+    async with server.async_client() as client:
+        aio = AsyncLocalVerifier(client, audience="sessionstore")
+        with (
+            override_settings(MIDDLEWARE=middleware, SESSIONSTORE={"verifier": aio}),
+            pytest.raises(TypeError, match="synchronous middleware"),
+        ):
+            ASGIHandler()
+    with override_settings(MIDDLEWARE=middleware, SESSIONSTORE={"verifier": verifier}):
+        transport = httpx.ASGITransport(ASGIHandler())
+        async with httpx.AsyncClient(transport=transport, base_url="https://x") as browser:
+            assert (await browser.get("/maybe")).json() == {"user": None}
+
+
+def synchronous(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Middleware that is not async."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        return get_response(request)
+
+    return middleware
+
+
 def test_django_without_the_middleware_says_so() -> None:
     """Instead of taking everybody for a stranger."""
     with pytest.raises(RuntimeError, match="SessionMiddleware"):
@@ -181,7 +209,7 @@ def test_cookies_that_no_browser_would_keep_are_refused(
 )
 def test_what_is_no_origin_is_not_trusted(sessions: SessionClient, origin: str) -> None:
     """No browser writes it so: it would match nothing, without a word."""
-    with pytest.raises(ValueError, match="no origin"):
+    with pytest.raises(ValueError, match="matches nothing"):
         SessionCookies(sessions, trusted_origins=[origin])
 
 
@@ -197,10 +225,21 @@ def test_a_token_too_long_for_a_cookie_is_a_fault(
         cookies.holding(replace(fits, access_token=f"{fits.access_token}x"))
 
 
-def test_trusted_origins_are_several(sessions: SessionClient) -> None:
-    """The letters of one would trust nobody."""
+def test_what_is_several_is_not_one_string(
+    sessions: SessionClient, verifier: LocalVerifier
+) -> None:
+    """Its letters would match nothing."""
     with pytest.raises(TypeError, match="several"):
         SessionCookies(sessions, trusted_origins="https://app.example.com")
+    with pytest.raises(TypeError, match="several"):
+        SessionInterceptor(verifier, open_methods="/grpc.health.v1.Health/Check")
+
+
+@pytest.mark.parametrize("method", ["grpc.health.v1.Health/Check", "/grpc.health.v1.Health", ""])
+def test_what_is_no_method_is_not_open(verifier: LocalVerifier, method: str) -> None:
+    """Nor would it ever be."""
+    with pytest.raises(ValueError, match="matches nothing"):
+        SessionInterceptor(verifier, open_methods=[method])
 
 
 @pytest.mark.parametrize("extra", ["fastapi", "django", "flask"])

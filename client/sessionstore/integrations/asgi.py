@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any, Final
 
 from sessionstore import AsyncLocalVerifier
 from sessionstore.errors import SessionStoreError
+from sessionstore.integrations._given import several
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.cookies import SessionCookies
 from sessionstore.integrations.gate import Gate
@@ -22,6 +24,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 STATE_KEY: Final = "sessionstore"
 
 _STARTS: Final = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+_PATH: Final = re.compile(r"/[^?#]*")
 _CLOSE_CODES: Final = {401: 4401, 403: 4403, 503: 1013}
 _DENIAL: Final = "websocket.http.response"
 
@@ -30,20 +33,21 @@ class SessionMiddleware:
     """Finds the session of each request and WebSocket, and keeps its cookies.
 
     The application finds a `Visit` in `scope["state"]["sessionstore"]`, which Starlette calls
-    `request.state.sessionstore`; if it raises `Refused`, or calls the
-    session service in vain, that becomes the answer. A WebSocket is
-    refused before it is accepted by an HTTP answer where the server can send one, and afterwards
-    by close code 4401, 4403 or 1013.
+    `request.state.sessionstore`; if it raises `Refused`, or calls the session service in vain, that
+    becomes the answer. A WebSocket is refused before it is accepted by an HTTP answer where the
+    server can send one, and afterwards by close code 4401, 4403 or 1013.
 
     Args:
         app: the application.
         verifier: started and closed by whoever made it, as in the application's lifespan.
         cookies: with an AsyncSessionClient; None where tokens come in headers alone.
         required: refuse whatever is in no session, before the application sees it.
-        open_paths: exact paths that `required` leaves open, such as "/login".
+        open_paths: exact paths that `required` leaves open, such as "/login", below the root path
+            at which the application is mounted.
 
     Raises:
-        TypeError: verifier or cookies are for threads.
+        TypeError: verifier or cookies are for threads, or open_paths is one string.
+        ValueError: an open path that is none.
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class SessionMiddleware:
         self._app = app
         self._gate = Gate.for_asyncio(verifier, cookies)
         self._required = required
-        self._open_paths = frozenset(open_paths)
+        self._open_paths = several(open_paths, _PATH, "/login")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or what else a server sends."""
@@ -69,7 +73,7 @@ class SessionMiddleware:
         scope.setdefault("state", {})[STATE_KEY] = visit
         answer = _Answer(self._gate, visit, scope, send)
         try:
-            if self._required and scope["path"] not in self._open_paths:
+            if self._required and _path(scope) not in self._open_paths:
                 visit.require()
             await self._app(scope, receive, answer.send)
         except ANSWERED as error:
@@ -143,6 +147,13 @@ def _arrival(scope: Scope) -> Arrival:
     return Arrival.read(
         "GET" if handshake else scope["method"], headers.get, address, handshake=handshake
     )
+
+
+def _path(scope: Scope) -> str:
+    """The path below the application's own, as Starlette routes it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
 def _uncached(headers: Any) -> list[tuple[bytes, bytes]]:

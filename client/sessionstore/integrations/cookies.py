@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from sessionstore.aio import AsyncSessionClient
 from sessionstore.client import SessionClient
+from sessionstore.integrations._given import several
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.renewals import AsyncRenewals, Renewals
 from sessionstore.types import Tokens
@@ -92,11 +93,6 @@ class SessionCookies:
             raise ValueError("the name of a cookie is letters, digits, - and _")
         if same_site not in {"Lax", "Strict"}:
             raise ValueError('same_site is "Lax" or "Strict"')
-        if isinstance(trusted_origins, str):
-            raise TypeError("trusted_origins takes several strings, not one")
-        for origin in trusted_origins:
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin!r} is no origin such as https://app.example.com")
         self.renewals: Renewals | AsyncRenewals = (
             AsyncRenewals(client) if isinstance(client, AsyncSessionClient) else Renewals(client)
         )
@@ -106,7 +102,7 @@ class SessionCookies:
         self._same_site: SameSite = same_site
         self._refresh_within = refresh_within
         self._check_origin = check_origin
-        self._trusted_origins = frozenset(trusted_origins)
+        self._trusted_origins = several(trusted_origins, _ORIGIN, "https://app.example.com")
         self._http_on_localhost = http_on_localhost
 
     def read(self, arrival: Arrival) -> HeldTokens | None:

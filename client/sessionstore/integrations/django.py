@@ -37,6 +37,10 @@ except ModuleNotFoundError as error:
 
 _SETTING: Final = "SESSIONSTORE"
 _ATTRIBUTE: Final = "sessionstore"
+_CALLED_SYNCHRONOUSLY: Final = (
+    "this needs a LocalVerifier, not AsyncLocalVerifier: Django calls SessionMiddleware "
+    "synchronously, under WSGI or before synchronous middleware in MIDDLEWARE"
+)
 
 GetResponse = Callable[[HttpRequest], Any]
 
@@ -55,7 +59,8 @@ class SessionMiddleware:
 
     Raises:
         ImproperlyConfigured: there is no verifier.
-        TypeError: under WSGI, verifier or cookies are for asyncio; or only one of them is.
+        TypeError: only one of verifier and cookies is for asyncio; or they are, and Django calls
+            synchronously: under WSGI, or since synchronous middleware follows this one.
     """
 
     sync_capable = True
@@ -76,7 +81,9 @@ class SessionMiddleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
-        self._suspends = self._is_async and isinstance(verifier, AsyncLocalVerifier)
+        self._suspends = isinstance(verifier, AsyncLocalVerifier)
+        if self._suspends and not self._is_async:
+            raise TypeError(_CALLED_SYNCHRONOUSLY)
         gate_for: Any = Gate.for_asyncio if self._suspends else Gate.for_threads
         self._gate: Gate = gate_for(verifier, cookies)
 

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from sessionstore import AsyncLocalVerifier, LocalVerifier, VerifiedToken
 from sessionstore.errors import SessionStoreError, TokenRefused
+from sessionstore.integrations._given import must_be
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.cookies import Cookie, SessionCookies
 from sessionstore.integrations.refusals import Reason, Refusal, Refused, refusal_of
@@ -159,16 +160,6 @@ class Gate:
         visit.outcome.flight = flight
         visit.outcome.decide(tokens)
         return tokens
-
-
-def must_be(given: object, kind: type) -> None:
-    """Hold on to the type: what an async verifier returns unawaited would pass for a session.
-
-    Raises:
-        TypeError: it is of another.
-    """
-    if not isinstance(given, kind):
-        raise TypeError(f"this needs a {kind.__name__}, not a {type(given).__name__}")
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
