@@ -75,6 +75,27 @@ def test_a_hook_of_flask_that_answers_first_needs_no_visit(verifier: LocalVerifi
     assert app.test_client().get("/").get_data(as_text=True) == "closed"
 
 
+def test_a_hook_of_flask_that_fails_after_ours_loses_no_fresh_token(
+    sessions: SessionClient, verifier: LocalVerifier, login: CreatedSession
+) -> None:
+    """The error page carries it in place of the answer."""
+    app = flask.Flask(__name__)
+    faults = [ZeroDivisionError]
+
+    @app.after_request
+    def fails_once(response: flask.Response) -> flask.Response:
+        if faults:
+            raise faults.pop()
+        return response
+
+    SessionStore(app, verifier=verifier, cookies=SessionCookies(sessions))
+    browser = app.test_client(use_cookies=False)
+    cookie = f"__Host-session-refresh={login.tokens.refresh_token}"
+    answer = browser.get("/", headers={"Cookie": cookie})
+    assert answer.status_code == 500
+    assert len(answer.headers.getlist("Set-Cookie")) == 2
+
+
 def test_flask_without_the_extension_says_so() -> None:
     """Instead of taking everybody for a stranger."""
     app = flask.Flask(__name__)

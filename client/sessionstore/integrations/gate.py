@@ -86,21 +86,21 @@ class Gate:
         return visit
 
     async def answer(self, visit: Visit) -> tuple[Cookie, ...]:
-        """The cookies that go with the answer, which is about to begin.
+        """The cookies that go with the answer, which is about to begin; or the one in its place.
 
         What can wait until now is refreshed now: a view may take longer than the grace time, or
         fail, and the browser would be left with a token that is superseded.
         """
         cookies, outcome = self._cookies, visit.outcome
-        if cookies is None or outcome.sent:
+        if cookies is None:
             return ()
-        if outcome.due and not cookies.renewals.rests:
-            await self._refresh_early(visit, cookies)
-        self.leave(visit)
-        outcome.sent = True
-        if outcome.clears:
-            return cookies.cleared()
-        return cookies.holding(outcome.tokens) if outcome.tokens else ()
+        if outcome.sent is None:
+            if outcome.due and not cookies.renewals.rests:
+                await self._refresh_early(visit, cookies)
+            self.leave(visit)
+            kept = cookies.holding(outcome.tokens) if outcome.tokens else ()
+            outcome.sent = cookies.cleared() if outcome.clears else kept
+        return outcome.sent
 
     def leave(self, visit: Visit) -> None:
         """Say that the request is over, answered or not."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sessionstore import VerifiedToken
 from sessionstore.integrations.arrival import Arrival
-from sessionstore.integrations.cookies import SessionCookies
+from sessionstore.integrations.cookies import Cookie, SessionCookies
 from sessionstore.integrations.refusals import Reason, Refusal, Refused
 from sessionstore.integrations.renewals import Flight
 from sessionstore.types import ClientInfo, Tokens
@@ -24,7 +24,8 @@ class Outcome:
     """A refresh token whose access token is near its end."""
     flight: Flight[Any] | None = None
     """The refresh that the tokens are from."""
-    sent: bool = False
+    sent: tuple[Cookie, ...] | None = None
+    """What the answer carries; None before it begins."""
 
     def decide(self, tokens: Tokens | None) -> None:
         """Set these tokens, or clear; whatever was due no longer is."""
@@ -112,6 +113,6 @@ class Visit:
     def _with_cookies(self) -> SessionCookies:
         if self._cookies is None:
             raise RuntimeError("this needs SessionCookies")
-        if self.outcome.sent:
+        if self.outcome.sent is not None:
             raise RuntimeError("the answer has begun: its cookies are sent")
         return self._cookies
