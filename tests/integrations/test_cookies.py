@@ -82,12 +82,26 @@ async def test_a_logout_takes_both_cookies_back(site: Site, login: CreatedSessio
 
 
 async def test_a_good_access_token_is_left_as_it_is(site: Site, login: CreatedSession) -> None:
-    """No cookie is set, and caches may keep what the view lets them keep."""
+    """No cookie is set, and caches may keep what the view lets them keep, for everybody."""
     browser = site.browser()
     hold(browser, login)
     answer = await browser.get("/cached")
     assert "Set-Cookie" not in answer.headers
     assert answer.headers["Cache-Control"] == "public"
+    assert "Vary" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("has_cookies", "varies"), [(True, "authorization, cookie"), (False, "authorization")]
+)
+async def test_a_page_that_depends_on_the_session_is_kept_for_nobody_else(
+    open_site: OpenSite, login: CreatedSession, *, has_cookies: bool, varies: str
+) -> None:
+    """Whatever else caches are told (RFC 9110, 12.5.5): for strangers and users alike."""
+    browser = open_site(has_cookies=has_cookies).browser()
+    for headers in ({}, {"Authorization": f"Bearer {login.tokens.access_token}"}):
+        answer = await browser.get("/maybe", **headers)
+        assert answer.headers["Vary"].lower() == varies
 
 
 @pytest.mark.parametrize("access", ["", "x"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, Final
 
 from sessionstore import AsyncLocalVerifier
@@ -15,6 +15,7 @@ from sessionstore.integrations.gate import Gate
 from sessionstore.integrations.refusals import ANSWERED, Refused, refusal_of
 from sessionstore.integrations.visit import Visit
 
+Header = tuple[bytes, bytes]
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -98,13 +99,18 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] in _STARTS:
             self._has_begun = True
-            cookies = await self._gate.answer(self._visit)
-            if cookies:
-                message = {**message, "headers": [*_uncached(message.get("headers", ()))]}
-                message["headers"] += [
-                    (b"set-cookie", cookie.header().encode("ascii")) for cookie in cookies
-                ]
+            headers = await self._headers(message.get("headers", ()))
+            message = {**message, "headers": headers} if headers else message
         await self._send(message)
+
+    async def _headers(self, given: Iterable[Header]) -> list[Header]:
+        cookies = await self._gate.answer(self._visit)
+        headers = _uncached(given) if cookies else [*given]
+        headers += [(b"set-cookie", cookie.header().encode("ascii")) for cookie in cookies]
+        varies = self._gate.varies(self._visit)
+        if varies and self._scope["type"] == "http":
+            headers.append((b"vary", ", ".join(varies).encode("ascii")))
+        return headers
 
     async def refuse(self, error: SessionStoreError | Refused) -> None:
         """Answer instead of the application, if it has not begun to."""
@@ -156,7 +162,7 @@ def _path(scope: Scope) -> str:
     return path.removeprefix(root) if path.startswith(f"{root}/") else path
 
 
-def _uncached(headers: Any) -> list[tuple[bytes, bytes]]:
+def _uncached(headers: Iterable[Header]) -> list[Header]:
     """The headers, such that no cache keeps an answer with cookies for somebody else."""
     kept = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
     return [*kept, (b"cache-control", b"no-store")]

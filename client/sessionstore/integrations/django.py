@@ -31,6 +31,7 @@ try:
     from django.core.exceptions import ImproperlyConfigured
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
+    from django.utils.cache import patch_vary_headers
     from django.utils.module_loading import import_string
 except ModuleNotFoundError as error:
     raise missing("django", error) from error
@@ -103,7 +104,7 @@ class SessionMiddleware:
         setattr(request, _ATTRIBUTE, visit)
         try:
             response: HttpResponseBase = self._get_response(request)
-            _set(response, finish(self._gate.answer(visit)))
+            _complete(response, finish(self._gate.answer(visit)), self._gate.varies(visit))
         finally:
             self._gate.leave(visit)
         return response
@@ -113,7 +114,7 @@ class SessionMiddleware:
         setattr(request, _ATTRIBUTE, visit)
         try:
             response: HttpResponseBase = await self._get_response(request)
-            _set(response, await self._run(self._gate.answer(visit)))
+            _complete(response, await self._run(self._gate.answer(visit)), self._gate.varies(visit))
         finally:
             self._gate.leave(visit)
         return response
@@ -162,7 +163,11 @@ def _arrival(request: HttpRequest) -> Arrival:
     return Arrival.read(request.method, request.headers.get, request.META.get("REMOTE_ADDR"))
 
 
-def _set(response: HttpResponseBase, cookies: Iterable[Cookie]) -> None:
+def _complete(
+    response: HttpResponseBase, cookies: Iterable[Cookie], varies: tuple[str, ...]
+) -> None:
+    if varies:
+        patch_vary_headers(response, varies)
     for cookie in cookies:
         response.set_cookie(
             cookie.name,

@@ -70,10 +70,13 @@ class SessionStore:
     def _answer(self, response: Response) -> Response:
         # A hook before ours may have answered without a visit.
         visit = g.get(_NAME)
-        for cookie in finish(self._gate.answer(visit)) if visit else ():
+        if not visit:
+            return response
+        for cookie in finish(self._gate.answer(visit)):
             response.headers.add("Set-Cookie", cookie.header())
             # No cache may keep these for somebody else.
             response.headers["Cache-Control"] = "no-store"
+        response.vary.update(self._gate.varies(visit))
         return response
 
     def _leave(self, _: BaseException | None) -> None:

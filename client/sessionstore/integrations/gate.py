@@ -71,15 +71,9 @@ class Gate:
         """
         visit = Visit(arrival, self._cookies)
         try:
-            token = arrival.bearer_token
-            if token is not None:
-                visit.session = await self._verify(token)
-            elif self._cookies:
-                visit.session = await self._by_cookies(visit, arrival, self._cookies)
-            else:
-                visit.refusal = Refusal(Reason.TOKEN_MISSING)
+            visit.settle(await self._find(visit, arrival))
         except (SessionStoreError, Refused) as error:
-            visit.refusal = refusal_of(error)
+            visit.settle(refusal_of(error))
         except BaseException:
             self.leave(visit)
             raise
@@ -102,11 +96,28 @@ class Gate:
             outcome.sent = cookies.cleared() if outcome.clears else kept
         return outcome.sent
 
+    def varies(self, visit: Visit) -> tuple[str, ...]:
+        """The headers that the answer depends on, for caches (RFC 9110, 12.5.5).
+
+        None if nobody asked for the session: a page for everybody.
+        """
+        if not visit.outcome.varies:
+            return ()
+        return ("Authorization", "Cookie") if self._cookies else ("Authorization",)
+
     def leave(self, visit: Visit) -> None:
         """Say that the request is over, answered or not."""
         flight, visit.outcome.flight = visit.outcome.flight, None
         if self._cookies and flight:
             self._cookies.renewals.leave(flight)
+
+    async def _find(self, visit: Visit, arrival: Arrival) -> VerifiedToken:
+        token = arrival.bearer_token
+        if token is not None:
+            return await self._verify(token)
+        if self._cookies:
+            return await self._by_cookies(visit, arrival, self._cookies)
+        raise Refused(Refusal(Reason.TOKEN_MISSING))
 
     async def _by_cookies(
         self, visit: Visit, arrival: Arrival, cookies: SessionCookies

@@ -26,6 +26,8 @@ class Outcome:
     """The refresh that the tokens are from."""
     sent: tuple[Cookie, ...] | None = None
     """What the answer carries; None before it begins."""
+    varies: bool = False
+    """Whether the answer depends on who asks."""
 
     def decide(self, tokens: Tokens | None) -> None:
         """Set these tokens, or clear; whatever was due no longer is."""
@@ -36,14 +38,27 @@ class Visit:
     """What a view may ask and say. A middleware makes one for each request."""
 
     def __init__(self, arrival: Arrival, cookies: SessionCookies | None) -> None:
-        self.session: VerifiedToken | None = None
-        """The verified access token; None if nobody is known to be logged in."""
-        self.refusal: Refusal | None = None
-        """Why there is no session; None if there is one."""
         self.outcome = Outcome()
         """For the middleware."""
+        self._found: VerifiedToken | Refusal = Refusal(Reason.TOKEN_MISSING)
         self._arrival = arrival
         self._cookies = cookies
+
+    def settle(self, found: VerifiedToken | Refusal) -> None:
+        """For the middleware: whose session it is, or why nobody's."""
+        self._found = found
+
+    @property
+    def session(self) -> VerifiedToken | None:
+        """The verified access token; None if nobody is known to be logged in."""
+        self.outcome.varies = True
+        return None if isinstance(self._found, Refusal) else self._found
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why there is no session; None if there is one."""
+        self.outcome.varies = True
+        return self._found if isinstance(self._found, Refusal) else None
 
     @property
     def client(self) -> ClientInfo:
@@ -56,9 +71,10 @@ class Visit:
         Raises:
             Refused: there is none, or it cannot be known.
         """
-        if self.session is None:
-            raise Refused(self.refusal or Refusal(Reason.TOKEN_MISSING))
-        return self.session
+        self.outcome.varies = True
+        if isinstance(self._found, Refusal):
+            raise Refused(self._found)
+        return self._found
 
     def find(self) -> VerifiedToken | None:
         """The session, or None for whoever is not logged in.
