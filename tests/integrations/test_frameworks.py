@@ -140,6 +140,15 @@ def test_django_without_a_verifier_does_not_start() -> None:
         SessionMiddleware(lambda _: HttpResponse())
 
 
+def test_a_misspelt_setting_of_django_does_not_start(verifier: LocalVerifier) -> None:
+    """Its cookies would not be seen, without a word."""
+    with (
+        override_settings(SESSIONSTORE={"verifier": verifier, "cookie": None}),
+        pytest.raises(ImproperlyConfigured, match="has no cookie"),
+    ):
+        SessionMiddleware(lambda _: HttpResponse())
+
+
 async def test_a_verifier_or_client_of_the_other_kind_is_refused_at_the_start(
     server: SessionServer, sessions: SessionClient, verifier: LocalVerifier
 ) -> None:
@@ -158,6 +167,7 @@ async def test_a_verifier_or_client_of_the_other_kind_is_refused_at_the_start(
             lambda: AsgiMiddleware(view, verifier=aio, cookies=cookies),  # type: ignore[arg-type]
             lambda: SessionMiddleware(view, verifier=aio),
             lambda: SessionMiddleware(view, verifier=verifier, cookies=aio_cookies),
+            lambda: SessionCookies(verifier),  # type: ignore[arg-type]
             lambda: SessionInterceptor(aio),  # type: ignore[arg-type]
             lambda: AsyncSessionInterceptor(verifier),  # type: ignore[arg-type]
         ]

@@ -75,7 +75,7 @@ class SessionCookies:
 
     Raises:
         ValueError: a name, same_site or origin that is none.
-        TypeError: trusted_origins is one string.
+        TypeError: the client is none, or trusted_origins is one string.
     """
 
     def __init__(

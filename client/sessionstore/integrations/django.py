@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from sessionstore import AsyncLocalVerifier, LocalVerifier
 from sessionstore.integrations._extra import missing
@@ -37,6 +37,7 @@ except ModuleNotFoundError as error:
     raise missing("django", error) from error
 
 _SETTING: Final = "SESSIONSTORE"
+_KEYS: Final = {"verifier", "cookies"}
 _ATTRIBUTE: Final = "sessionstore"
 _CALLED_SYNCHRONOUSLY: Final = (
     "this needs a LocalVerifier, not AsyncLocalVerifier: Django calls SessionMiddleware "
@@ -44,6 +45,7 @@ _CALLED_SYNCHRONOUSLY: Final = (
 )
 
 GetResponse = Callable[[HttpRequest], Any]
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class SessionMiddleware:
@@ -59,7 +61,7 @@ class SessionMiddleware:
         cookies: if None, what `settings.SESSIONSTORE["cookies"]` is or names, if anything.
 
     Raises:
-        ImproperlyConfigured: there is no verifier.
+        ImproperlyConfigured: there is no verifier, or the setting has a key of another name.
         TypeError: only one of verifier and cookies is for asyncio; or they are, and Django calls
             synchronously: under WSGI, or since synchronous middleware follows this one.
     """
@@ -135,7 +137,7 @@ def visit_of(request: HttpRequest) -> Visit:
     return visit
 
 
-def session_required(view: Callable[..., Any]) -> Callable[..., Any]:
+def session_required(view: View) -> View:
     """Refuse whoever is in no session. For views of both kinds."""
     if iscoroutinefunction(view):
 
@@ -144,18 +146,21 @@ def session_required(view: Callable[..., Any]) -> Callable[..., Any]:
             visit_of(request).require()
             return await view(request, *args, **kwargs)
 
-        return guarded_async
+        return cast("View", guarded_async)
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         visit_of(request).require()
         return view(request, *args, **kwargs)
 
-    return guarded
+    return cast("View", guarded)
 
 
 def _configured(name: str) -> Any:
-    value = getattr(settings, _SETTING, {}).get(name)
+    configured = getattr(settings, _SETTING, {})
+    if unknown := configured.keys() - _KEYS:
+        raise ImproperlyConfigured(f"{_SETTING} has no {', '.join(sorted(unknown))}")
+    value = configured.get(name)
     return import_string(value) if isinstance(value, str) else value
 
 

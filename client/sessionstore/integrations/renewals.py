@@ -28,6 +28,7 @@ from sessionstore.errors import (
     InvalidRequest,
     SessionStoreError,
 )
+from sessionstore.integrations._given import must_be
 from sessionstore.types import ClientInfo, RefreshedSession
 
 _log = logging.getLogger("sessionstore.integrations")
@@ -149,6 +150,7 @@ class Renewals(_Renewals["Future[RefreshedSession]"]):
 
     def __init__(self, client: SessionClient) -> None:
         super().__init__()
+        must_be(client, SessionClient)
         self._client = client
 
     async def renew(
