@@ -13,6 +13,7 @@ from sessionstore import (
     CreatedSession,
     DeadlineExceeded,
     EndReason,
+    InvalidRequest,
     RefreshTokenInvalid,
     RefreshTokenReused,
     SessionClient,
@@ -187,6 +188,7 @@ async def test_found_over_near_its_end_it_clears_the_cookies_with_the_answer(
     ("error", "expected"),
     [
         (RefreshTokenInvalid, (401, "TOKEN_INVALID")),
+        (InvalidRequest, (401, "TOKEN_INVALID")),
         (SessionNotFound, (401, "SESSION_NOT_FOUND")),
         (DeadlineExceeded, (503, "UNAVAILABLE")),
         (SessionStoreError, (503, "UNAVAILABLE")),
@@ -211,7 +213,7 @@ async def test_whatever_else_fails_leaves_the_cookies_alone(
 async def test_out_of_reach_a_token_that_is_still_good_is_let_in(
     kind: Kind, open_site: OpenSite, login: CreatedSession
 ) -> None:
-    """Near its end, with nobody to refresh it."""
+    """Near its end, with nobody to refresh it; the next page does not even try."""
     client = failing_client(kind, OUT_OF_REACH)
     browser = open_site(client=client, refresh_within=ALWAYS).browser()
     before = hold(browser, login)
@@ -220,6 +222,7 @@ async def test_out_of_reach_a_token_that_is_still_good_is_let_in(
         assert answer.json() == {"user": "alice"}
         assert "Set-Cookie" not in answer.headers
     assert browser.cookies == before
+    assert client.refreshes == 1
 
 
 async def test_an_ended_session_clears_the_cookies_of_an_open_page_too(
@@ -308,9 +311,12 @@ async def test_on_localhost_http_will_do_for_development(
 async def test_cookies_for_localhost_go_nowhere_else(
     open_site: OpenSite, login: CreatedSession, host: str
 ) -> None:
-    """The mistake of a deployment fails at its first login."""
+    """The mistake of a deployment fails at its first login, and whoever brings them is told."""
     site = open_site(http_on_localhost=True)
     site.tokens = login.tokens
-    answer = await site.browser(host=host, scheme="http").post("/login")
+    browser = site.browser(host=host, scheme="http")
+    answer = await browser.post("/login")
     assert answer.status_code == 500
     assert "Set-Cookie" not in answer.headers
+    cookie = f"session-access={login.tokens.access_token}"
+    assert (await browser.get("/me", Cookie=cookie)).status_code == 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse
-from django.test import override_settings
+from django.test import RequestFactory, override_settings
 
 from sessionstore import AsyncLocalVerifier, CreatedSession, LocalVerifier, SessionClient
 from sessionstore.integrations import SessionCookies
@@ -27,6 +28,8 @@ from sessionstore.integrations.fastapi import CurrentSession
 from sessionstore.integrations.flask import SessionStore, current_session, current_visit
 from sessionstore.integrations.grpc import AsyncSessionInterceptor, SessionInterceptor
 from sessionstore.testing import SessionServer
+
+Headers = dict[str, str]
 
 THREADS = 8
 REQUESTS = 25
@@ -42,7 +45,7 @@ def verifier(sessions: SessionClient) -> Iterator[LocalVerifier]:
         yield verifier
 
 
-def bearer(login: CreatedSession) -> dict[str, str]:
+def bearer(login: CreatedSession) -> Headers:
     return {"Authorization": f"Bearer {login.tokens.access_token}"}
 
 
@@ -94,6 +97,46 @@ def test_a_hook_of_flask_that_fails_after_ours_loses_no_fresh_token(
     answer = browser.get("/", headers={"Cookie": cookie})
     assert answer.status_code == 500
     assert len(answer.headers.getlist("Set-Cookie")) == 2
+
+
+async def test_a_request_that_is_never_answered_holds_no_refresh(
+    server: SessionServer, sessions: SessionClient, verifier: LocalVerifier
+) -> None:
+    """Whoever comes with its old token later would share what is long superseded."""
+
+    def fail(_: Any = None) -> HttpResponse:
+        raise ZeroDivisionError
+
+    async def never(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    def with_fresh_login() -> Headers:
+        token = sessions.create("alice").tokens.refresh_token
+        return {"Host": "x", "Cookie": f"__Host-session-refresh={token}"}
+
+    cookies = SessionCookies(sessions)
+    app = flask.Flask(__name__)
+    app.testing = True
+    app.add_url_rule("/", view_func=fail)
+    SessionStore(app, verifier=verifier, cookies=cookies)
+    with pytest.raises(ZeroDivisionError):
+        app.test_client(use_cookies=False).get("/", headers=with_fresh_login())
+
+    request = RequestFactory(headers=with_fresh_login()).get("/")
+    with pytest.raises(ZeroDivisionError):
+        SessionMiddleware(fail, verifier=verifier, cookies=cookies)(request)
+    assert cookies.renewals._flights == {}
+
+    async with server.async_client() as client:
+        aio_cookies = SessionCookies(client)
+        async with AsyncLocalVerifier(client, audience="sessionstore") as aio:
+            assert await aio.wait_ready(10)
+            guarded = AsgiMiddleware(never, verifier=aio, cookies=aio_cookies)
+            transport = httpx.ASGITransport(guarded)
+            async with httpx.AsyncClient(transport=transport, base_url="https://x") as browser:
+                with pytest.raises(asyncio.CancelledError):
+                    await browser.get("/", headers=with_fresh_login())
+        assert aio_cookies.renewals._flights == {}
 
 
 def test_flask_without_the_extension_says_so() -> None:
