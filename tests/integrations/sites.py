@@ -140,7 +140,6 @@ def _fastapi(site: Site, verifier: Any, cookies: SessionCookies | None) -> Any:
 
     @app.post("/login")
     async def act(visit: CurrentVisit) -> None:
-        visit.refuse_cross_site()
         _act(site, visit)
 
     site.transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -172,7 +171,6 @@ def _flask(site: Site, verifier: Any, cookies: SessionCookies | None) -> Any:
 
     @app.post("/login")
     def act() -> str:
-        for_flask.current_visit().refuse_cross_site()
         _act(site, for_flask.current_visit())
         return ""
 
@@ -181,22 +179,22 @@ def _flask(site: Site, verifier: Any, cookies: SessionCookies | None) -> Any:
 
 
 def _django(site: Site, verifier: Any, cookies: SessionCookies | None) -> Any:
-    with _django_settings(verifier, cookies):
+    with _django_settings(site, verifier, cookies):
         site.transport = httpx.WSGITransport(WSGIHandler(), raise_app_exceptions=False)
-    return _django_settings(verifier, cookies, site=site)
+    return _django_settings(site, verifier, cookies)
 
 
 def _django_asgi(site: Site, verifier: Any, cookies: SessionCookies | None) -> Any:
-    with _django_settings(verifier, cookies):
+    with _django_settings(site, verifier, cookies):
         site.transport = httpx.ASGITransport(ASGIHandler(), raise_app_exceptions=False)
-    return _django_settings(verifier, cookies, site=site)
+    return _django_settings(site, verifier, cookies)
 
 
 def _django_settings(
-    verifier: Any, cookies: SessionCookies | None, **more: Any
+    site: Site, verifier: Any, cookies: SessionCookies | None
 ) -> AbstractContextManager[None]:
     overridden: AbstractContextManager[None] = override_settings(
-        SESSIONSTORE={"verifier": verifier, "cookies": cookies, **more}
+        SESSIONSTORE={"verifier": verifier, "cookies": cookies}, SITE=site
     )
     return overridden
 

@@ -38,16 +38,20 @@ class _AsyncVerifier(AsyncLocalVerifier):
 class _Client(SessionClient):
     def __init__(self, error: SessionStoreError) -> None:
         self._error = error
+        self.refreshes = 0
 
     def refresh(self, *_: Any, **__: Any) -> NoReturn:
+        self.refreshes += 1
         raise self._error
 
 
 class _AsyncClient(AsyncSessionClient):
     def __init__(self, error: SessionStoreError) -> None:
         self._error = error
+        self.refreshes = 0
 
     async def refresh(self, *_: Any, **__: Any) -> NoReturn:
+        self.refreshes += 1
         raise self._error
 
 
@@ -57,5 +61,5 @@ def failing_verifier(kind: Kind, error: SessionStoreError = OUT_OF_REACH) -> Any
 
 
 def failing_client(kind: Kind, error: SessionStoreError = OUT_OF_REACH) -> Any:
-    """A client whose every refresh fails so."""
+    """A client whose every refresh fails so, and that counts them in `refreshes`."""
     return (_AsyncClient if kind.is_async else _Client)(error)

@@ -46,7 +46,13 @@ async def greeter(scope: Scope, receive: Any, send: Any) -> None:
 
 
 async def play(
-    app: Any, kind: str, path: str = "/", headers: Headers = (), *, denial: bool = False
+    app: Any,
+    kind: str,
+    path: str = "/",
+    headers: Headers = (),
+    *,
+    denial: bool = False,
+    **more: Any,
 ) -> list[Message]:
     """All that the application sends."""
     scope: Scope = {
@@ -55,6 +61,7 @@ async def play(
         "headers": [(b"host", HOST.encode()), *headers],
         "client": None,
         "extensions": {"websocket.http.response": {}} if denial else {},
+        **more,
     }
     if kind == "http":
         scope["method"] = "GET"
@@ -177,6 +184,29 @@ async def test_an_application_that_guards_nothing_can_be_guarded(
     assert statuses.pop("/login") == 200
     assert set(statuses.values()) == {401}
     assert (await play(app, "http", "/", [good]))[0]["status"] == 200
+
+
+async def test_open_paths_are_those_below_the_root_path(verifier: AsyncLocalVerifier) -> None:
+    """As Starlette routes them: the root path is a part of the path (ASGI), or left out."""
+
+    async def careless(scope: Scope, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    app = SessionMiddleware(careless, verifier=verifier, required=True, open_paths={"/login"})
+    statuses = {
+        path: (await play(app, "http", path, root_path="/api"))[0]["status"]
+        for path in ("/api/login", "/login", "/apilogin", "/api/api/login", "/api")
+    }
+    assert [path for path, status in statuses.items() if status == 200] == ["/api/login", "/login"]
+
+
+@pytest.mark.parametrize(("paths", "error"), [("/login", TypeError), (["login"], ValueError)])
+async def test_what_is_no_path_is_not_open(
+    verifier: AsyncLocalVerifier, paths: Any, error: type[Exception]
+) -> None:
+    """Nor would it ever be."""
+    with pytest.raises(error):
+        SessionMiddleware(greeter, verifier=verifier, required=True, open_paths=paths)
 
 
 async def test_a_refusal_after_the_answer_began_is_a_fault(app: SessionMiddleware) -> None:

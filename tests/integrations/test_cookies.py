@@ -13,6 +13,7 @@ from sessionstore import (
     CreatedSession,
     DeadlineExceeded,
     EndReason,
+    InvalidRequest,
     RefreshTokenInvalid,
     RefreshTokenReused,
     SessionClient,
@@ -23,6 +24,7 @@ from sessionstore import (
     State,
     TokenInvalid,
 )
+from sessionstore.integrations.arrival import Arrival
 from tests.integrations.conftest import OpenSite
 from tests.integrations.sites import Browser, Kind, Site
 from tests.integrations.standins import OUT_OF_REACH, failing_client, failing_verifier
@@ -81,12 +83,26 @@ async def test_a_logout_takes_both_cookies_back(site: Site, login: CreatedSessio
 
 
 async def test_a_good_access_token_is_left_as_it_is(site: Site, login: CreatedSession) -> None:
-    """No cookie is set, and caches may keep what the view lets them keep."""
+    """No cookie is set, and caches may keep what the view lets them keep, for everybody."""
     browser = site.browser()
     hold(browser, login)
     answer = await browser.get("/cached")
     assert "Set-Cookie" not in answer.headers
     assert answer.headers["Cache-Control"] == "public"
+    assert "Vary" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("has_cookies", "varies"), [(True, "authorization, cookie"), (False, "authorization")]
+)
+async def test_a_page_that_depends_on_the_session_is_kept_for_nobody_else(
+    open_site: OpenSite, login: CreatedSession, *, has_cookies: bool, varies: str
+) -> None:
+    """Whatever else caches are told (RFC 9110, 12.5.5): for strangers and users alike."""
+    browser = open_site(has_cookies=has_cookies).browser()
+    for headers in ({}, {"Authorization": f"Bearer {login.tokens.access_token}"}):
+        answer = await browser.get("/maybe", **headers)
+        assert answer.headers["Vary"].lower() == varies
 
 
 @pytest.mark.parametrize("access", ["", "x"])
@@ -172,6 +188,7 @@ async def test_found_over_near_its_end_it_clears_the_cookies_with_the_answer(
     ("error", "expected"),
     [
         (RefreshTokenInvalid, (401, "TOKEN_INVALID")),
+        (InvalidRequest, (401, "TOKEN_INVALID")),
         (SessionNotFound, (401, "SESSION_NOT_FOUND")),
         (DeadlineExceeded, (503, "UNAVAILABLE")),
         (SessionStoreError, (503, "UNAVAILABLE")),
@@ -196,7 +213,7 @@ async def test_whatever_else_fails_leaves_the_cookies_alone(
 async def test_out_of_reach_a_token_that_is_still_good_is_let_in(
     kind: Kind, open_site: OpenSite, login: CreatedSession
 ) -> None:
-    """Near its end, with nobody to refresh it."""
+    """Near its end, with nobody to refresh it; the next page does not even try."""
     client = failing_client(kind, OUT_OF_REACH)
     browser = open_site(client=client, refresh_within=ALWAYS).browser()
     before = hold(browser, login)
@@ -205,6 +222,7 @@ async def test_out_of_reach_a_token_that_is_still_good_is_let_in(
         assert answer.json() == {"user": "alice"}
         assert "Set-Cookie" not in answer.headers
     assert browser.cookies == before
+    assert client.refreshes == 1
 
 
 async def test_an_ended_session_clears_the_cookies_of_an_open_page_too(
@@ -255,6 +273,27 @@ async def test_refreshing_makes_no_second_session(
     assert [each.id for each in sessions.list(user, states=[State.ACTIVE])] == [login.session.id]
 
 
+NAME = "__Host-session-access"
+
+
+@pytest.mark.parametrize("near", ["\xa0", "\x85", "\x0c", "x"])
+def test_only_a_cookie_of_exactly_the_name_is_ours(near: str) -> None:
+    """Another host of the site may set what only looks like it: `__Host-` is not its to use."""
+    for name, value in ((NAME, "token"), (f"{near}{NAME}", ""), (f"{NAME}{near}", "")):
+        headers = {"cookie": f"theme=dark; {name}=token"}
+        assert Arrival.read("GET", headers.get, None).cookie_named(NAME) == value
+
+
+async def test_two_cookies_of_one_name_are_none(
+    site: Site, login: CreatedSession, sessions: SessionClient
+) -> None:
+    """Nobody can say which one is ours; the same one twice is."""
+    ours, tossed = login.tokens.access_token, sessions.create("eve").tokens.access_token
+    for first, second, status in ((ours, ours, 200), (ours, tossed, 401), (tossed, ours, 401)):
+        answer = await site.browser().get("/me", Cookie=f"{NAME}={first}; {NAME}={second}")
+        assert answer.status_code == status
+
+
 async def test_on_localhost_http_will_do_for_development(
     open_site: OpenSite, login: CreatedSession
 ) -> None:
@@ -272,9 +311,12 @@ async def test_on_localhost_http_will_do_for_development(
 async def test_cookies_for_localhost_go_nowhere_else(
     open_site: OpenSite, login: CreatedSession, host: str
 ) -> None:
-    """The mistake of a deployment fails at its first login."""
+    """The mistake of a deployment fails at its first login, and whoever brings them is told."""
     site = open_site(http_on_localhost=True)
     site.tokens = login.tokens
-    answer = await site.browser(host=host, scheme="http").post("/login")
+    browser = site.browser(host=host, scheme="http")
+    answer = await browser.post("/login")
     assert answer.status_code == 500
     assert "Set-Cookie" not in answer.headers
+    cookie = f"session-access={login.tokens.access_token}"
+    assert (await browser.get("/me", Cookie=cookie)).status_code == 500

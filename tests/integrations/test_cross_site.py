@@ -31,6 +31,9 @@ def holding(site: Site, login: CreatedSession) -> Browser:
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": f"https://{HOST}.evil.example"},
+        {"Origin": f"http://{HOST}"},
+        {"Origin": f"https://{HOST}:8443"},
+        {"Origin": HOST},
         {"Sec_Fetch_Site": "cross-site", "Origin": OURS},
     ],
 )
@@ -67,6 +70,13 @@ async def test_a_link_from_elsewhere_finds_the_user_logged_in(browser: Browser) 
     assert (await browser.get("/me", Sec_Fetch_Site="cross-site")).status_code == 200
 
 
+async def test_a_page_of_another_origin_opens_no_websocket(browser: Browser) -> None:
+    """Under WSGI, too, where a handshake looks like any other GET."""
+    foreign = await browser.get("/me", Upgrade="websocket", Origin="https://evil.example")
+    assert (foreign.status_code, foreign.json()) == (403, {"reason": "CROSS_SITE"})
+    assert (await browser.get("/me", Upgrade="WebSocket", Origin=OURS)).status_code == 200
+
+
 async def test_a_bearer_token_is_nothing_that_another_site_has(
     site: Site, login: CreatedSession
 ) -> None:
@@ -93,11 +103,23 @@ async def test_the_check_can_be_turned_off(open_site: OpenSite, login: CreatedSe
     assert (await browser.post("/me", Sec_Fetch_Site="cross-site")).status_code == 200
 
 
-async def test_a_login_asks_for_the_check_by_itself(site: Site, login: CreatedSession) -> None:
-    """There is no cookie yet: without it another site could log its visitors in as somebody."""
+async def test_another_site_logs_its_visitors_in_as_nobody(
+    site: Site, login: CreatedSession
+) -> None:
+    """There is no cookie yet to be checked; the view has forgotten `refuse_cross_site`."""
     site.tokens = login.tokens
     browser = site.browser()
     answer = await browser.post("/login", Sec_Fetch_Site="cross-site")
     assert (answer.status_code, answer.json()) == (403, {"reason": "CROSS_SITE"})
     assert browser.cookies == {}
     assert (await browser.post("/login", Sec_Fetch_Site="same-origin")).status_code == 200
+
+
+async def test_another_site_logs_nobody_out(browser: Browser) -> None:
+    """Though the view does not ask for a session."""
+    before = browser.cookies
+    answer = await browser.post("/login", Sec_Fetch_Site="cross-site")
+    assert (answer.status_code, answer.json()) == (403, {"reason": "CROSS_SITE"})
+    assert browser.cookies == before
+    await browser.post("/login", Sec_Fetch_Site="same-origin")
+    assert browser.cookies == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 from typing import Any
 
@@ -216,7 +217,22 @@ async def test_what_nobody_answered_is_remembered_within_bounds(
     for token in "abc":
         with pytest.raises(Unavailable):
             await renew(token)
-    assert set(renew.renewals._unanswered) == {"b", "c"}
+    assert len(renew.renewals._unanswered) == 2
+    for token in "cba":
+        await renew(token)
+    asked = dict(zip([token for token, _ in script.calls], script.request_ids, strict=True))
+    first = dict(script.calls[:3])
+    assert [token for token in "abc" if asked[token] == first[token]] == ["b", "c"]
+
+
+async def test_no_token_is_kept_while_its_outcome_is_unknown(renew: Renew, script: Script) -> None:
+    """Only a digest: tokens are secrets, and whoever makes them up makes them long."""
+    token = "made-up" * 1000
+    script.answers = [error(Unavailable)]
+    with pytest.raises(Unavailable):
+        await renew(token)
+    assert len(pickle.dumps(renew.renewals._unanswered)) < 200
+    assert renew.flights == {}
 
 
 async def test_after_a_failure_what_can_wait_rests(renew: Renew, script: Script) -> None:

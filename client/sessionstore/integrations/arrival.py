@@ -39,11 +39,11 @@ class Arrival:
             method: of HTTP.
             header: gives the value of a header.
             address: of the client, as the server or its trusted proxy tells it.
-            handshake: whether it opens a WebSocket.
+            handshake: whether it is known to open a WebSocket; under WSGI its headers tell.
         """
         return cls(
             method=method,
-            handshake=handshake,
+            handshake=handshake or "websocket" in (header("upgrade") or "").lower(),
             client=ClientInfo(user_agent=header("user-agent") or "", ip_address=address or ""),
             host=header("host") or "",
             origin=header("origin") or "",
@@ -58,19 +58,25 @@ class Arrival:
         return bearer_token(self.authorization)
 
     def cookie_named(self, name: str) -> str:
-        """The value of a cookie; empty if there is none."""
-        for pair in self.cookie.split(";"):
-            key, _, value = pair.strip().partition("=")
-            if key == name:
-                return value
-        return ""
+        """The value of a cookie; empty if there is none, or more than one."""
+        # No white space but RFC 6265's: Python's includes bytes that another host of the site can
+        # put before `__Host-`, past the browser's rule for such names.
+        pairs = (pair.strip(" \t").partition("=") for pair in self.cookie.split(";"))
+        values = {value for key, _, value in pairs if key == name}
+        return values.pop() if len(values) == 1 else ""
 
-    def is_cross_site(self, trusted_origins: Collection[str] = ()) -> bool:
+    def is_cross_site(
+        self, trusted_origins: Collection[str] = (), *, scheme: str = "https"
+    ) -> bool:
         """Whether a page of another origin sent what may change something here.
 
-        By Sec-Fetch-Site; by Origin against Host where a browser sends only that. What carries
-        neither comes from no browser of today. Safe methods pass (RFC 9110, 9.2.1), but not the
-        handshake of a WebSocket: it opens a way for all that follows.
+        By Sec-Fetch-Site; by Origin against scheme and Host where a browser sends only that. What
+        carries neither comes from no browser of today. Safe methods pass (RFC 9110, 9.2.1), but not
+        the handshake of a WebSocket: it opens a way for all that follows.
+
+        Args:
+            trusted_origins: whose pages may.
+            scheme: that browsers speak here. The request cannot tell: a proxy may have ended TLS.
         """
         if self.method in _SAFE and not self.handshake:
             return False
@@ -78,10 +84,7 @@ class Arrival:
             return False
         if self.fetch_site:
             return self.fetch_site not in {"same-origin", "none"}
-        if not self.origin:
-            return False
-        origin_host = self.origin.partition("://")[2]
-        return not origin_host or origin_host.lower() != self.host.lower()
+        return bool(self.origin) and self.origin.lower() != f"{scheme}://{self.host}".lower()
 
 
 def bearer_token(authorization: str) -> str | None:

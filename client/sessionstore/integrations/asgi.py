@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any, Final
 
 from sessionstore import AsyncLocalVerifier
 from sessionstore.errors import SessionStoreError
+from sessionstore.integrations._given import several
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.cookies import SessionCookies
 from sessionstore.integrations.gate import Gate
 from sessionstore.integrations.refusals import ANSWERED, Refused, refusal_of
 from sessionstore.integrations.visit import Visit
 
+Header = tuple[bytes, bytes]
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -22,6 +25,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 STATE_KEY: Final = "sessionstore"
 
 _STARTS: Final = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
+_PATH: Final = re.compile(r"/[^?#]*")
 _CLOSE_CODES: Final = {401: 4401, 403: 4403, 503: 1013}
 _DENIAL: Final = "websocket.http.response"
 
@@ -30,20 +34,21 @@ class SessionMiddleware:
     """Finds the session of each request and WebSocket, and keeps its cookies.
 
     The application finds a `Visit` in `scope["state"]["sessionstore"]`, which Starlette calls
-    `request.state.sessionstore`; if it raises `Refused`, or calls the
-    session service in vain, that becomes the answer. A WebSocket is
-    refused before it is accepted by an HTTP answer where the server can send one, and afterwards
-    by close code 4401, 4403 or 1013.
+    `request.state.sessionstore`; if it raises `Refused`, or calls the session service in vain, that
+    becomes the answer. A WebSocket is refused before it is accepted by an HTTP answer where the
+    server can send one, and afterwards by close code 4401, 4403 or 1013.
 
     Args:
         app: the application.
         verifier: started and closed by whoever made it, as in the application's lifespan.
         cookies: with an AsyncSessionClient; None where tokens come in headers alone.
         required: refuse whatever is in no session, before the application sees it.
-        open_paths: exact paths that `required` leaves open, such as "/login".
+        open_paths: exact paths that `required` leaves open, such as "/login", below the root path
+            at which the application is mounted.
 
     Raises:
-        TypeError: verifier or cookies are for threads.
+        TypeError: verifier or cookies are for threads, or open_paths is one string.
+        ValueError: an open path that is none.
     """
 
     def __init__(
@@ -58,7 +63,7 @@ class SessionMiddleware:
         self._app = app
         self._gate = Gate.for_asyncio(verifier, cookies)
         self._required = required
-        self._open_paths = frozenset(open_paths)
+        self._open_paths = several(open_paths, _PATH, "/login")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, one WebSocket, or what else a server sends."""
@@ -69,7 +74,7 @@ class SessionMiddleware:
         scope.setdefault("state", {})[STATE_KEY] = visit
         answer = _Answer(self._gate, visit, scope, send)
         try:
-            if self._required and scope["path"] not in self._open_paths:
+            if self._required and _path(scope) not in self._open_paths:
                 visit.require()
             await self._app(scope, receive, answer.send)
         except ANSWERED as error:
@@ -94,13 +99,18 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] in _STARTS:
             self._has_begun = True
-            cookies = await self._gate.answer(self._visit)
-            if cookies:
-                message = {**message, "headers": [*_uncached(message.get("headers", ()))]}
-                message["headers"] += [
-                    (b"set-cookie", cookie.header().encode("ascii")) for cookie in cookies
-                ]
+            headers = await self._headers(message.get("headers", ()))
+            message = {**message, "headers": headers} if headers else message
         await self._send(message)
+
+    async def _headers(self, given: Iterable[Header]) -> list[Header]:
+        cookies = await self._gate.answer(self._visit)
+        headers = _uncached(given) if cookies else [*given]
+        headers += [(b"set-cookie", cookie.header().encode("ascii")) for cookie in cookies]
+        varies = self._gate.varies(self._visit)
+        if varies and self._scope["type"] == "http":
+            headers.append((b"vary", ", ".join(varies).encode("ascii")))
+        return headers
 
     async def refuse(self, error: SessionStoreError | Refused) -> None:
         """Answer instead of the application, if it has not begun to."""
@@ -145,7 +155,14 @@ def _arrival(scope: Scope) -> Arrival:
     )
 
 
-def _uncached(headers: Any) -> list[tuple[bytes, bytes]]:
+def _path(scope: Scope) -> str:
+    """The path below the application's own, as Starlette routes it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(root) if path.startswith(f"{root}/") else path
+
+
+def _uncached(headers: Iterable[Header]) -> list[Header]:
     """The headers, such that no cache keeps an answer with cookies for somebody else."""
     kept = [(name, value) for name, value in headers if name.lower() != b"cache-control"]
     return [*kept, (b"cache-control", b"no-store")]

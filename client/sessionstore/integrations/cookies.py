@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from sessionstore.aio import AsyncSessionClient
 from sessionstore.client import SessionClient
+from sessionstore.integrations._given import several
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.renewals import AsyncRenewals, Renewals
 from sessionstore.types import Tokens
@@ -18,7 +19,10 @@ SameSite = Literal["Lax", "Strict"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _VALUE: Final = re.compile(r"[A-Za-z0-9._~-]+")
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s*A-Z]+")
 _LOCALHOST: Final = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
+_LONGEST: Final = 4096
+"""Of name and value together, in bytes: browsers drop a longer cookie without a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +68,14 @@ class SessionCookies:
             well below its lifetime (60 min by default).
         check_origin: refuse unsafe requests and WebSockets by cookie that another origin's page
             sent.
-        trusted_origins: origins such as "https://app.example.com" whose pages may.
+        trusted_origins: origins such as "https://app.example.com" whose pages may, as browsers
+            write them: in lower case, without a path or a default port.
         http_on_localhost: for development without HTTPS: leave out Secure and the prefix, and
             raise RuntimeError for any host but localhost.
 
     Raises:
-        ValueError: a name or same_site that is none of these.
+        ValueError: a name, same_site or origin that is none.
+        TypeError: the client is none, or trusted_origins is one string.
     """
 
     def __init__(
@@ -87,8 +93,6 @@ class SessionCookies:
             raise ValueError("the name of a cookie is letters, digits, - and _")
         if same_site not in {"Lax", "Strict"}:
             raise ValueError('same_site is "Lax" or "Strict"')
-        if isinstance(trusted_origins, str):
-            raise TypeError("trusted_origins takes several strings, not one")
         self.renewals: Renewals | AsyncRenewals = (
             AsyncRenewals(client) if isinstance(client, AsyncSessionClient) else Renewals(client)
         )
@@ -98,7 +102,7 @@ class SessionCookies:
         self._same_site: SameSite = same_site
         self._refresh_within = refresh_within
         self._check_origin = check_origin
-        self._trusted_origins = frozenset(trusted_origins)
+        self._trusted_origins = several(trusted_origins, _ORIGIN, "https://app.example.com")
         self._http_on_localhost = http_on_localhost
 
     def read(self, arrival: Arrival) -> HeldTokens | None:
@@ -123,14 +127,19 @@ class SessionCookies:
 
     def refuses(self, arrival: Arrival) -> bool:
         """Whether cookies alone do not make this request the user's own (CSRF)."""
-        return self._check_origin and arrival.is_cross_site(self._trusted_origins)
+        scheme = "http" if self._http_on_localhost else "https"  # no Secure cookie goes elsewhere
+        return self._check_origin and arrival.is_cross_site(self._trusted_origins, scheme=scheme)
 
     def is_due(self, expire_time: datetime) -> bool:
         """Whether an access token is near its end."""
         return expire_time - datetime.now(UTC) < self._refresh_within
 
     def holding(self, tokens: Tokens) -> tuple[Cookie, ...]:
-        """The cookies that hand tokens to the browser, each for as long as its token is good."""
+        """The cookies that hand tokens to the browser, each for as long as its token is good.
+
+        Raises:
+            ValueError: a token is too long for a cookie, as with many long audiences.
+        """
         return (
             self._until(self.access_name, tokens.access_token, tokens.access_token_expire_time),
             self._until(self.refresh_name, tokens.refresh_token, tokens.refresh_token_expire_time),
@@ -141,8 +150,8 @@ class SessionCookies:
         return self._cookie(self.access_name, "", 0), self._cookie(self.refresh_name, "", 0)
 
     def _until(self, name: str, token: str, expire_time: datetime) -> Cookie:
-        if not _VALUE.fullmatch(token):
-            raise ValueError("a token that no cookie can carry")
+        if not _VALUE.fullmatch(token) or len(name) + len(token) > _LONGEST:
+            raise ValueError(f"no cookie can carry a token of {len(token)} bytes in {name}")
         left = expire_time - datetime.now(UTC)
         return self._cookie(name, token, max(0, int(left.total_seconds())))
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from sessionstore import AsyncLocalVerifier, LocalVerifier
 from sessionstore.integrations._extra import missing
@@ -31,14 +31,21 @@ try:
     from django.core.exceptions import ImproperlyConfigured
     from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
+    from django.utils.cache import patch_vary_headers
     from django.utils.module_loading import import_string
 except ModuleNotFoundError as error:
     raise missing("django", error) from error
 
 _SETTING: Final = "SESSIONSTORE"
+_KEYS: Final = {"verifier", "cookies"}
 _ATTRIBUTE: Final = "sessionstore"
+_CALLED_SYNCHRONOUSLY: Final = (
+    "this needs a LocalVerifier, not AsyncLocalVerifier: Django calls SessionMiddleware "
+    "synchronously, under WSGI or before synchronous middleware in MIDDLEWARE"
+)
 
 GetResponse = Callable[[HttpRequest], Any]
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class SessionMiddleware:
@@ -54,8 +61,9 @@ class SessionMiddleware:
         cookies: if None, what `settings.SESSIONSTORE["cookies"]` is or names, if anything.
 
     Raises:
-        ImproperlyConfigured: there is no verifier.
-        TypeError: under WSGI, verifier or cookies are for asyncio; or only one of them is.
+        ImproperlyConfigured: there is no verifier, or the setting has a key of another name.
+        TypeError: only one of verifier and cookies is for asyncio; or they are, and Django calls
+            synchronously: under WSGI, or since synchronous middleware follows this one.
     """
 
     sync_capable = True
@@ -76,7 +84,9 @@ class SessionMiddleware:
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
-        self._suspends = self._is_async and isinstance(verifier, AsyncLocalVerifier)
+        self._suspends = isinstance(verifier, AsyncLocalVerifier)
+        if self._suspends and not self._is_async:
+            raise TypeError(_CALLED_SYNCHRONOUSLY)
         gate_for: Any = Gate.for_asyncio if self._suspends else Gate.for_threads
         self._gate: Gate = gate_for(verifier, cookies)
 
@@ -96,7 +106,7 @@ class SessionMiddleware:
         setattr(request, _ATTRIBUTE, visit)
         try:
             response: HttpResponseBase = self._get_response(request)
-            _set(response, finish(self._gate.answer(visit)))
+            _complete(response, finish(self._gate.answer(visit)), self._gate.varies(visit))
         finally:
             self._gate.leave(visit)
         return response
@@ -106,7 +116,7 @@ class SessionMiddleware:
         setattr(request, _ATTRIBUTE, visit)
         try:
             response: HttpResponseBase = await self._get_response(request)
-            _set(response, await self._run(self._gate.answer(visit)))
+            _complete(response, await self._run(self._gate.answer(visit)), self._gate.varies(visit))
         finally:
             self._gate.leave(visit)
         return response
@@ -127,7 +137,7 @@ def visit_of(request: HttpRequest) -> Visit:
     return visit
 
 
-def session_required(view: Callable[..., Any]) -> Callable[..., Any]:
+def session_required(view: View) -> View:
     """Refuse whoever is in no session. For views of both kinds."""
     if iscoroutinefunction(view):
 
@@ -136,18 +146,21 @@ def session_required(view: Callable[..., Any]) -> Callable[..., Any]:
             visit_of(request).require()
             return await view(request, *args, **kwargs)
 
-        return guarded_async
+        return cast("View", guarded_async)
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         visit_of(request).require()
         return view(request, *args, **kwargs)
 
-    return guarded
+    return cast("View", guarded)
 
 
 def _configured(name: str) -> Any:
-    value = getattr(settings, _SETTING, {}).get(name)
+    configured = getattr(settings, _SETTING, {})
+    if unknown := configured.keys() - _KEYS:
+        raise ImproperlyConfigured(f"{_SETTING} has no {', '.join(sorted(unknown))}")
+    value = configured.get(name)
     return import_string(value) if isinstance(value, str) else value
 
 
@@ -155,7 +168,11 @@ def _arrival(request: HttpRequest) -> Arrival:
     return Arrival.read(request.method, request.headers.get, request.META.get("REMOTE_ADDR"))
 
 
-def _set(response: HttpResponseBase, cookies: Iterable[Cookie]) -> None:
+def _complete(
+    response: HttpResponseBase, cookies: Iterable[Cookie], varies: tuple[str, ...]
+) -> None:
+    if varies:
+        patch_vary_headers(response, varies)
     for cookie in cookies:
         response.set_cookie(
             cookie.name,

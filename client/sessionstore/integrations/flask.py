@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 from sessionstore import LocalVerifier, VerifiedToken
 from sessionstore.errors import SessionStoreError
@@ -29,6 +29,8 @@ except ModuleNotFoundError as error:
     raise missing("flask", error) from error
 
 _NAME: Final = "sessionstore"
+
+View = TypeVar("View", bound=Callable[..., Any])
 
 
 class SessionStore:
@@ -70,10 +72,13 @@ class SessionStore:
     def _answer(self, response: Response) -> Response:
         # A hook before ours may have answered without a visit.
         visit = g.get(_NAME)
-        for cookie in finish(self._gate.answer(visit)) if visit else ():
+        if not visit:
+            return response
+        for cookie in finish(self._gate.answer(visit)):
             response.headers.add("Set-Cookie", cookie.header())
             # No cache may keep these for somebody else.
             response.headers["Cache-Control"] = "no-store"
+        response.vary.update(self._gate.varies(visit))
         return response
 
     def _leave(self, _: BaseException | None) -> None:
@@ -103,7 +108,7 @@ def current_session() -> VerifiedToken:
     return current_visit().require()
 
 
-def session_required(view: Callable[..., Any]) -> Callable[..., Any]:
+def session_required(view: View) -> View:
     """Refuse whoever is in no session. For views of both kinds."""
 
     @wraps(view)
@@ -111,7 +116,7 @@ def session_required(view: Callable[..., Any]) -> Callable[..., Any]:
         current_visit().require()
         return current_app.ensure_sync(view)(*args, **kwargs)
 
-    return guarded
+    return cast("View", guarded)
 
 
 def _refuse(error: SessionStoreError | Refused) -> Response:

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from sessionstore import AsyncLocalVerifier, LocalVerifier, VerifiedToken
 from sessionstore.errors import SessionStoreError, TokenRefused
+from sessionstore.integrations._given import must_be
 from sessionstore.integrations.arrival import Arrival
 from sessionstore.integrations.cookies import Cookie, SessionCookies
 from sessionstore.integrations.refusals import Reason, Refusal, Refused, refusal_of
@@ -70,42 +71,53 @@ class Gate:
         """
         visit = Visit(arrival, self._cookies)
         try:
-            token = arrival.bearer_token
-            if token is not None:
-                visit.session = await self._verify(token)
-            elif self._cookies:
-                visit.session = await self._by_cookies(visit, arrival, self._cookies)
-            else:
-                visit.refusal = Refusal(Reason.TOKEN_MISSING)
+            visit.settle(await self._find(visit, arrival))
         except (SessionStoreError, Refused) as error:
-            visit.refusal = refusal_of(error)
+            visit.settle(refusal_of(error))
         except BaseException:
             self.leave(visit)
             raise
         return visit
 
     async def answer(self, visit: Visit) -> tuple[Cookie, ...]:
-        """The cookies that go with the answer, which is about to begin.
+        """The cookies that go with the answer, which is about to begin; or the one in its place.
 
         What can wait until now is refreshed now: a view may take longer than the grace time, or
         fail, and the browser would be left with a token that is superseded.
         """
         cookies, outcome = self._cookies, visit.outcome
-        if cookies is None or outcome.sent:
+        if cookies is None:
             return ()
-        if outcome.due and not cookies.renewals.rests:
-            await self._refresh_early(visit, cookies)
-        self.leave(visit)
-        outcome.sent = True
-        if outcome.clears:
-            return cookies.cleared()
-        return cookies.holding(outcome.tokens) if outcome.tokens else ()
+        if outcome.sent is None:
+            if outcome.due and not cookies.renewals.rests:
+                await self._refresh_early(visit, cookies)
+            self.leave(visit)
+            kept = cookies.holding(outcome.tokens) if outcome.tokens else ()
+            outcome.sent = cookies.cleared() if outcome.clears else kept
+        return outcome.sent
+
+    def varies(self, visit: Visit) -> tuple[str, ...]:
+        """The headers that the answer depends on, for caches (RFC 9110, 12.5.5).
+
+        None if nobody asked for the session: a page for everybody.
+        """
+        if not visit.outcome.varies:
+            return ()
+        return ("Authorization", "Cookie") if self._cookies else ("Authorization",)
 
     def leave(self, visit: Visit) -> None:
         """Say that the request is over, answered or not."""
         flight, visit.outcome.flight = visit.outcome.flight, None
         if self._cookies and flight:
             self._cookies.renewals.leave(flight)
+
+    async def _find(self, visit: Visit, arrival: Arrival) -> VerifiedToken:
+        token = arrival.bearer_token
+        if token is not None:
+            return await self._verify(token)
+        if self._cookies:
+            return await self._by_cookies(visit, arrival, self._cookies)
+        raise Refused(Refusal(Reason.TOKEN_MISSING))
 
     async def _by_cookies(
         self, visit: Visit, arrival: Arrival, cookies: SessionCookies
@@ -159,16 +171,6 @@ class Gate:
         visit.outcome.flight = flight
         visit.outcome.decide(tokens)
         return tokens
-
-
-def must_be(given: object, kind: type) -> None:
-    """Hold on to the type: what an async verifier returns unawaited would pass for a session.
-
-    Raises:
-        TypeError: it is of another.
-    """
-    if not isinstance(given, kind):
-        raise TypeError(f"this needs a {kind.__name__}, not a {type(given).__name__}")
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:

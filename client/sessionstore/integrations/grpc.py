@@ -9,6 +9,7 @@ as UNAVAILABLE where nobody can tell, with a google.rpc.ErrorInfo that holds the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from contextvars import ContextVar
 from typing import Any, Final
@@ -21,13 +22,16 @@ from google.rpc.status_pb2 import Status
 from sessionstore import AsyncLocalVerifier, LocalVerifier, VerifiedToken
 from sessionstore._failures import DETAILS_KEY
 from sessionstore.errors import SessionStoreError
+from sessionstore.integrations._given import must_be, several
 from sessionstore.integrations.arrival import bearer_token
-from sessionstore.integrations.gate import must_be
 from sessionstore.integrations.refusals import Reason, Refusal, Refused, refusal_of
 
 ERROR_DOMAIN: Final = "sessionstore.integrations"
 """Of the ErrorInfo. Reasons of the session service itself, of domain sessionstore.v1, are about its
 callers; these are about a service's users."""
+
+_METHOD: Final = re.compile(r"/[^/\s]+/[^/\s]+")
+_A_METHOD: Final = "/grpc.health.v1.Health/Check"
 
 _current: ContextVar[VerifiedToken] = ContextVar("sessionstore")
 
@@ -53,13 +57,14 @@ class SessionInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # s
             "/grpc.health.v1.Health/Check".
 
     Raises:
-        TypeError: the verifier is for asyncio.
+        TypeError: the verifier is for asyncio, or open_methods is one string.
+        ValueError: an open method that is no full name.
     """
 
     def __init__(self, verifier: LocalVerifier, *, open_methods: Collection[str] = ()) -> None:
         must_be(verifier, LocalVerifier)
         self._verifier = verifier
-        self._open = frozenset(open_methods)
+        self._open = several(open_methods, _METHOD, _A_METHOD)
 
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Put the verification before the method's handler, in the handler's thread."""
@@ -91,13 +96,14 @@ class AsyncSessionInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-
         open_methods: full names of methods that need no session.
 
     Raises:
-        TypeError: the verifier is for threads.
+        TypeError: the verifier is for threads, or open_methods is one string.
+        ValueError: an open method that is no full name.
     """
 
     def __init__(self, verifier: AsyncLocalVerifier, *, open_methods: Collection[str] = ()) -> None:
         must_be(verifier, AsyncLocalVerifier)
         self._verifier = verifier
-        self._open = frozenset(open_methods)
+        self._open = several(open_methods, _METHOD, _A_METHOD)
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Verify, then find the method's handler; or one that refuses, whatever the method."""

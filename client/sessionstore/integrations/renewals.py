@@ -8,6 +8,7 @@ again instead of taking the token for a stolen one.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import threading
 import time
@@ -27,6 +28,7 @@ from sessionstore.errors import (
     InvalidRequest,
     SessionStoreError,
 )
+from sessionstore.integrations._given import must_be
 from sessionstore.types import ClientInfo, RefreshedSession
 
 _log = logging.getLogger("sessionstore.integrations")
@@ -70,7 +72,8 @@ class _Renewals(Generic[R]):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[str, Flight[R]] = {}
-        self._unanswered: dict[str, str] = {}
+        self._unanswered: dict[bytes, str] = {}
+        """Request ids by a digest of their token, which anybody may have made up, at any length."""
         self._rests_until = 0.0
 
     @property
@@ -125,20 +128,21 @@ class _Renewals(Generic[R]):
     @contextmanager
     def _attempt(self, token: str) -> Iterator[str]:
         """The request id to refresh under; kept for as long as the outcome is not known."""
+        digest = hashlib.sha256(token.encode()).digest()
         with self._lock:
-            request_id = self._unanswered.setdefault(token, new_request_id())
+            request_id = self._unanswered.setdefault(digest, new_request_id())
             while len(self._unanswered) > _MOST_UNANSWERED:
                 del self._unanswered[next(iter(self._unanswered))]
         try:
             yield request_id
         except (CredentialRefused, InvalidRequest):
-            self._unanswered.pop(token, None)
+            self._unanswered.pop(digest, None)
             raise
         except SessionStoreError as error:
             self._rests_until = time.monotonic() + _REST_S
             _log.warning("cannot refresh: %s", error.reason or error.code.name)
             raise
-        self._unanswered.pop(token, None)
+        self._unanswered.pop(digest, None)
 
 
 class Renewals(_Renewals["Future[RefreshedSession]"]):
@@ -146,6 +150,7 @@ class Renewals(_Renewals["Future[RefreshedSession]"]):
 
     def __init__(self, client: SessionClient) -> None:
         super().__init__()
+        must_be(client, SessionClient)
         self._client = client
 
     async def renew(

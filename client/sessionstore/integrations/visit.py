@@ -7,7 +7,7 @@ from typing import Any
 
 from sessionstore import VerifiedToken
 from sessionstore.integrations.arrival import Arrival
-from sessionstore.integrations.cookies import SessionCookies
+from sessionstore.integrations.cookies import Cookie, SessionCookies
 from sessionstore.integrations.refusals import Reason, Refusal, Refused
 from sessionstore.integrations.renewals import Flight
 from sessionstore.types import ClientInfo, Tokens
@@ -24,7 +24,10 @@ class Outcome:
     """A refresh token whose access token is near its end."""
     flight: Flight[Any] | None = None
     """The refresh that the tokens are from."""
-    sent: bool = False
+    sent: tuple[Cookie, ...] | None = None
+    """What the answer carries; None before it begins."""
+    varies: bool = False
+    """Whether the answer depends on who asks."""
 
     def decide(self, tokens: Tokens | None) -> None:
         """Set these tokens, or clear; whatever was due no longer is."""
@@ -35,14 +38,27 @@ class Visit:
     """What a view may ask and say. A middleware makes one for each request."""
 
     def __init__(self, arrival: Arrival, cookies: SessionCookies | None) -> None:
-        self.session: VerifiedToken | None = None
-        """The verified access token; None if nobody is known to be logged in."""
-        self.refusal: Refusal | None = None
-        """Why there is no session; None if there is one."""
         self.outcome = Outcome()
         """For the middleware."""
+        self._found: VerifiedToken | Refusal = Refusal(Reason.TOKEN_MISSING)
         self._arrival = arrival
         self._cookies = cookies
+
+    def settle(self, found: VerifiedToken | Refusal) -> None:
+        """For the middleware: whose session it is, or why nobody's."""
+        self._found = found
+
+    @property
+    def session(self) -> VerifiedToken | None:
+        """The verified access token; None if nobody is known to be logged in."""
+        self.outcome.varies = True
+        return None if isinstance(self._found, Refusal) else self._found
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why there is no session; None if there is one."""
+        self.outcome.varies = True
+        return self._found if isinstance(self._found, Refusal) else None
 
     @property
     def client(self) -> ClientInfo:
@@ -55,9 +71,10 @@ class Visit:
         Raises:
             Refused: there is none, or it cannot be known.
         """
-        if self.session is None:
-            raise Refused(self.refusal or Refusal(Reason.TOKEN_MISSING))
-        return self.session
+        self.outcome.varies = True
+        if isinstance(self._found, Refusal):
+            raise Refused(self._found)
+        return self._found
 
     def find(self) -> VerifiedToken | None:
         """The session, or None for whoever is not logged in.
@@ -75,9 +92,10 @@ class Visit:
         return session.session_id if session and session.user_id == user_id else None
 
     def refuse_cross_site(self) -> None:
-        """For a login: no page of another site may log its visitors in as somebody of its choice.
+        """For a login, before anything else: no page of another site may log its visitors in.
 
-        Every other unsafe request is checked as soon as it comes with a cookie.
+        It would choose as whom. `log_in` and `log_out` refuse it in any case, and so does `require`
+        whatever came with a cookie.
 
         Raises:
             Refused: another origin's page sent the request.
@@ -90,24 +108,27 @@ class Visit:
         """Have the answer hand these tokens to the browser, in cookies.
 
         Raises:
+            Refused: another origin's page sent the request.
             RuntimeError: no SessionCookies were given, the answer has begun, or cookies for
                 localhost would go elsewhere.
         """
         self._with_cookies().must_serve(self._arrival.host)
+        self.refuse_cross_site()
         self.outcome.decide(tokens)
 
     def log_out(self) -> None:
         """Have the answer take the cookies back. The session itself is ended by `revoke`.
 
         Raises:
+            Refused: another origin's page sent the request.
             RuntimeError: no SessionCookies were given, or the answer has begun.
         """
-        self._with_cookies()
+        self.refuse_cross_site()
         self.outcome.decide(None)
 
     def _with_cookies(self) -> SessionCookies:
         if self._cookies is None:
             raise RuntimeError("this needs SessionCookies")
-        if self.outcome.sent:
+        if self.outcome.sent is not None:
             raise RuntimeError("the answer has begun: its cookies are sent")
         return self._cookies
