@@ -184,7 +184,7 @@ class Provoker:
     def watcher_too_slow(self) -> Refused:
         server = self.serve_with(watch_backlog=500)
         watch = watched(server)
-        Logs(server).write("alice", 60_000)
+        Logs(server).write("alice", 100_000)
         return refused(watch.until, lambda _: False)
 
     def internal(self) -> Refused:

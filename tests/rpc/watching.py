@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,7 +11,6 @@ import grpc
 import redis
 
 from sessiond.domain import ids
-from sessiond.domain.ids import partition_of_user
 from sessiond.domain.session import EndReason
 from sessiond.store.keyspace import Keyspace
 from sessionstore.v1 import event_pb2
@@ -128,6 +128,13 @@ class Logs:
         pipe.execute()
         return sessions
 
+    def bury(self, user: str, count: int) -> list[str]:
+        """Remember so many ended sessions of a user for an hour; their ids."""
+        sessions = [ids.new_session_id(user) for _ in range(count)]
+        until_ms = (time.time() + 3600) * 1000
+        self._engine.zadd(self._key(user, "dead"), dict.fromkeys(sessions, until_ms))
+        return sessions
+
     def trim(self, user: str, left: int) -> None:
         """Leave so many of the latest events."""
         self._engine.xtrim(self._key(user), maxlen=left, approximate=False)
@@ -136,5 +143,5 @@ class Logs:
         """Lose them all."""
         self._engine.delete(self._key(user))
 
-    def _key(self, user: str) -> str:
-        return self._keys.log(partition_of_user(user))
+    def _key(self, user: str, family: str = "log") -> str:
+        return self._keys.of_user(user) + family

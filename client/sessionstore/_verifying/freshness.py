@@ -21,17 +21,22 @@ class Freshness:
     def __init__(self, now_s: float, wall_s: float) -> None:
         """Until the first handshake this machine's own time of day stands in for the engine's."""
         self._bound = wall_s - now_s, now_s
+        self._checkpoint_s = -inf
         self._known_s = -inf
 
     def opened(self, sent_s: float, store_s: float) -> None:
         """A stream has opened: `store_s` was read after the request had been sent at `sent_s`."""
-        self._bound = store_s - sent_s, sent_s
+        ahead_s = store_s - sent_s
+        self._bound = ahead_s, sent_s
+        # If the clock was put forward unseen, the last checkpoint is older than it was taken for.
+        self._known_s = min(self._known_s, self._checkpoint_s - ahead_s)
 
     def checkpoint(self, store_s: float, received_s: float) -> None:
         """All that happened up to `store_s` has been received by `received_s`."""
         ahead_s = store_s - received_s
         if ahead_s > self._ahead_s(received_s):  # the engine's clock was put forward
             self._bound = ahead_s, received_s
+        self._checkpoint_s = store_s
         self._known_s = max(self._known_s, store_s - self._ahead_s(received_s))
 
     def store_s(self, now_s: float) -> float:

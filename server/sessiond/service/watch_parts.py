@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from sessiond.domain.events import DeadSession, Event, EventFilter
 from sessiond.service import cursors
@@ -78,6 +79,7 @@ class Batch:
 def events_part(
     wanted: EventFilter, stretches: Sequence[Stretch], places: Mapping[int, Place]
 ) -> EventsPart | None:
-    """What a filter admits of some stretches; None if that is nothing."""
-    events = tuple(e for stretch in stretches for e in stretch.events if wanted.admits(e))
+    """What a filter admits of some stretches, in the order of time; None if that is nothing."""
+    events = [e for stretch in stretches for e in stretch.events if wanted.admits(e)]
+    events.sort(key=attrgetter("time_ms"))
     return EventsPart(events, cursors.write(wanted, places)) if events else None
