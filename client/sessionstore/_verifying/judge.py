@@ -51,6 +51,8 @@ class Judge:
         if len(token) > access_token.MAX_LENGTH or not token.isascii():
             raise refusals.token_invalid()
         now_s = self._clock()
+        # Asked before keys and ended sessions: the feed's thread may make it young meanwhile.
+        stale = self._is_stale(now_s)
         digest = hashlib.sha256(token.encode()).digest()
         verified = self._remembered.get(digest)
         known = verified is not None and self.keys.holds(verified.key)
@@ -62,7 +64,7 @@ class Judge:
             self._remembered.put(digest, verified)
         if ended := self.feed.ended.get(verified.token.session_id):
             raise refusals.session_ended(verified.token.session_id, ended.reason)
-        if self._is_stale(now_s) and self._rules.when_stale is not WhenStale.ACCEPT:
+        if stale and self._rules.when_stale is not WhenStale.ACCEPT:
             return None
         return verified.token
 
