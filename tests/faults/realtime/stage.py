@@ -1,0 +1,148 @@
+"""Verifiers, a watcher, and users who log in and out, at several servers of one store."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from sessionstore import AsyncSessionClient, WhenStale
+from tests.faults.backend import Backend
+from tests.faults.realtime.crowd import Crowd
+from tests.faults.realtime.findings import Findings
+from tests.faults.realtime.follower import Follower
+from tests.faults.realtime.ledger import Ledger
+from tests.faults.realtime.looker import Looker, async_looker, sync_looker
+
+_CALL_S: Final = 1.0
+_POLL_S: Final = 0.05
+HEALS_WITHIN_S: Final = 15.0
+"""A client waits up to 5 s before it watches again, and gRPC up to 5 s before it connects again;
+then a snapshot and a checkpoint take a second or two."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where servers are."""
+
+    token: str
+    servers: Sequence[str]
+    """Their addresses."""
+    lines: Sequence[str]
+    """Those of the lines to them, in the same order."""
+
+
+class Stage:
+    """Everybody who is there, round after round."""
+
+    def __init__(self, place: Place, findings: Findings) -> None:
+        self.findings = findings
+        self.follower = Follower(findings)
+        self.lookers: list[Looker] = []
+        self.ledger = Ledger()
+        self._place = place
+        self._stacks: list[AsyncExitStack] = []
+
+    async def act(self, scene: Callable[[], Awaitable[_T]], seed: str) -> _T:
+        """Let everybody work while something happens, and all users go home after it."""
+        self.ledger = Ledger()
+        for looker in self.lookers:
+            looker.open(self.ledger)
+        async with (
+            Backend(_target(self._place.servers), self._place.token, deadline_s=_CALL_S) as backend,
+            asyncio.TaskGroup() as acting,
+        ):
+            crowd = Crowd(backend, self.ledger, seed)
+            working = acting.create_task(crowd.work())
+            looking = [
+                acting.create_task(self._look(seat, random.Random(f"{seed} {seat}")))
+                for seat in range(len(self.lookers))
+            ]
+            happened = await scene()
+            crowd.go_home()
+            await working
+            for task in looking:
+                task.cancel()
+        return happened
+
+    async def all_know(self, since_s: float) -> float:
+        """Wait until everybody knows all; seconds since then. Too many are a violation."""
+        waiting: dict[str, str] = {}
+        while True:
+            waiting = {
+                looker.name: lack for looker in self.lookers if (lack := await looker.knows_all())
+            }
+            if lack := self.follower.lacks(self.ledger):
+                waiting["watcher"] = lack
+            took_s = time.monotonic() - since_s
+            if not waiting:
+                return took_s
+            if took_s > HEALS_WITHIN_S:
+                self.findings.broken("all_is_known_soon_after_healing", str(waiting))
+                return took_s
+            await asyncio.sleep(_POLL_S)
+
+    async def renew(self, seat: int) -> None:
+        """Let another verifier take a seat: it begins with a snapshot."""
+        await self._stacks[seat].aclose()
+        await self._sit_down(seat)
+
+    async def seats(self) -> None:
+        """Let a verifier of each kind take a seat."""
+        for seat in range(len(_KINDS)):
+            self._stacks.append(AsyncExitStack())
+            await self._sit_down(seat)
+
+    async def leave(self) -> None:
+        """Close them all."""
+        for stack in self._stacks:
+            await stack.aclose()
+
+    async def _sit_down(self, seat: int) -> None:
+        make = _KINDS[seat]
+        # Each server is the first choice of some.
+        lines = self._place.lines if seat % 2 else self._place.lines[::-1]
+        looker = await self._stacks[seat].enter_async_context(
+            make(_target(lines), self._place.token, findings=self.findings)
+        )
+        looker.open(self.ledger)
+        self.lookers[seat : seat + 1] = [looker]
+
+    async def _look(self, seat: int, dice: random.Random) -> None:
+        while True:
+            with suppress(RuntimeError):  # it was closed to be renewed
+                await self.lookers[seat].look_around(dice)
+            await asyncio.sleep(_POLL_S / 2)
+
+
+_KINDS: Final = tuple(
+    functools.partial(make, when_stale=when_stale)
+    for when_stale in (WhenStale.REFUSE, WhenStale.ASK)
+    for make in (sync_looker, async_looker)
+)
+
+
+@asynccontextmanager
+async def open_stage(place: Place) -> AsyncIterator[Stage]:
+    """Let everybody come, and go in the end."""
+    stage = Stage(place, Findings())
+    client = AsyncSessionClient(_target(place.lines), token=place.token)
+    async with client, asyncio.TaskGroup() as following:
+        watcher = following.create_task(stage.follower.work(client))
+        try:
+            await stage.seats()
+            yield stage
+        finally:
+            watcher.cancel()
+            await stage.leave()
+
+
+def _target(addresses: Sequence[str]) -> str:
+    return "ipv4:" + ",".join(addresses)
