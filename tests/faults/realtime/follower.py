@@ -29,7 +29,8 @@ class Follower:
     """What it was told, over all of its streams."""
 
     def __init__(self, findings: Findings) -> None:
-        self.checkpoints = 0
+        self.known_s = -inf
+        """Up to when it was told of everything, by our steady clock."""
         self._findings = findings
         self._created: set[str] = set()
         self._ended: set[str] = set()
@@ -37,8 +38,6 @@ class Follower:
         """Those that snapshots named."""
         self._gone_in_stream: set[str] = set()
         self._gaps: list[Gap] = []
-        self._known_s = -inf
-        """Up to when it was told of everything."""
         self._lost_from_s: float | None = -inf
         """Since when it may have missed something, until a snapshot is complete."""
 
@@ -59,12 +58,11 @@ class Follower:
                 for event in update.events:
                     self._event(event)
             case Checkpoint():
-                self.checkpoints += 1
-                self._known_s = _steady_s(update)
+                self.known_s = _steady_s(update)
             case Interrupted(error=CursorTooOld() | LogRewound()):
                 self._findings.gaps += 1
                 if self._lost_from_s is None:
-                    self._lost_from_s = self._known_s - _CLOCKS_S
+                    self._lost_from_s = self.known_s - _CLOCKS_S
 
     def lacks(self, ledger: Ledger) -> str:
         """What it was not told of though it should; empty if nothing."""

@@ -17,7 +17,7 @@ from tests.faults.realtime.crowd import Crowd
 from tests.faults.realtime.findings import Findings
 from tests.faults.realtime.follower import Follower
 from tests.faults.realtime.ledger import Ledger
-from tests.faults.realtime.looker import Looker, async_looker, sync_looker
+from tests.faults.realtime.looker import MAX_AGE_S, ROUNDING_S, Looker, async_looker, sync_looker
 
 _CALL_S: Final = 1.0
 _POLL_S: Final = 0.05
@@ -88,6 +88,25 @@ class Stage:
                 self.findings.broken("all_is_known_soon_after_healing", str(waiting))
                 return took_s
             await asyncio.sleep(_POLL_S)
+
+    async def are_stale(self, known_s: float, lasts_s: float) -> None:
+        """Hold verifiers to being stale as soon as they have to be, and for a while.
+
+        They can know of nothing that happened after `known_s`.
+        """
+        begin_s = known_s + MAX_AGE_S + ROUNDING_S
+        await asyncio.sleep(max(0.0, begin_s - time.monotonic()))
+        while time.monotonic() < begin_s + lasts_s:
+            for looker in self.lookers:
+                if not (state := looker.verifying.state).stale:
+                    self.findings.broken("who_hears_nothing_is_stale", f"{looker.name}: {state}")
+            await asyncio.sleep(_POLL_S)
+
+    def heard_of_nothing_after(self, at_s: float) -> None:
+        """Hold the watcher to having had no later checkpoint."""
+        if self.follower.known_s > at_s:
+            late_s = self.follower.known_s - at_s
+            self.findings.broken("no_checkpoint_is_made_up", f"one came of {late_s:.3f} s later")
 
     async def renew(self, seat: int) -> None:
         """Let another verifier take a seat: it begins with a snapshot."""
