@@ -9,7 +9,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.engines import ENGINES, Engine, require_engine, start_engine
+from tests.engines import (
+    ENGINES,
+    Engine,
+    RealEngine,
+    require_engine,
+    start_engine,
+    start_real_engine,
+)
 
 # fakeredis' TCP server sends each reply by itself: Nagle's algorithm would hold back the second.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
@@ -40,4 +47,12 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Each engine in turn; one that is missing skips, or fails where all are required."""
     require_engine(request.param)
     with start_engine(request.param) as started:
+        yield started
+
+
+@pytest.fixture
+def mortal() -> Iterator[RealEngine]:
+    """An engine of the test's own, which forgets everything when it is stopped."""
+    require_engine("valkey")
+    with start_real_engine("valkey") as started:
         yield started

@@ -58,7 +58,7 @@ class Course:
         delay = self.over(error)
         return Interrupted(error=error, retry_delay=timedelta(seconds=delay), cursor=self.cursor)
 
-    def over(self, error: SessionStoreError | None) -> float:
+    def over(self, error: Exception | None) -> float:
         """A stream has ended; seconds to wait before the next."""
         if isinstance(error, _CURSOR_IS_USELESS):
             self.cursor = ""
@@ -68,7 +68,7 @@ class Course:
         longest = min(ldexp(SHORTEST_DELAY_S, self._failures), LONGEST_DELAY_S)
         self._failures = min(self._failures + 1, _MOST_DOUBLINGS)
         delay = longest * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
-        asked_for = error.retry_after if error else None
+        asked_for = error.retry_after if isinstance(error, SessionStoreError) else None
         return max(delay, asked_for.total_seconds() if asked_for else 0.0)
 
     def _is_hopeless(self, error: SessionStoreError) -> bool:

@@ -46,9 +46,8 @@ class FeedTask:
 
         Callers that need them at once send one request.
         """
-        seen_s = self._judge.keys.read_s
         async with self._fetching:
-            return self._judge.keys.read_s > seen_s or await self._fetch(None)
+            return self._judge.keys.are_recent(steady_s()) or await self._fetch(None)
 
     async def _run(self) -> None:
         while True:
@@ -61,11 +60,13 @@ class FeedTask:
 
     async def _follow(self) -> float:
         """Follow one stream to its end; seconds to wait before the next."""
-        error = None
+        error: Exception | None = None
         try:
             await self._fetch_if_due()
             await self._read(self._judge.feed.opening())
-        except SessionStoreError as failure:
+        except ClosedError:
+            raise
+        except Exception as failure:  # noqa: BLE001  a service token that cannot be read, for one
             self._judge.last_error = error = failure
         finally:
             delay_s = self._judge.feed.over(error)

@@ -54,9 +54,8 @@ class FeedThread:
 
         Threads that need them at once send one request.
         """
-        seen_s = self._judge.keys.read_s
         with self._fetching:
-            return self._judge.keys.read_s > seen_s or self._fetch(None)
+            return self._judge.keys.are_recent(steady_s()) or self._fetch(None)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -69,13 +68,15 @@ class FeedThread:
 
     def _follow(self) -> float:
         """Follow one stream to its end; seconds to wait before the next."""
-        error = None
+        error: Exception | None = None
         try:
             self._fetch_if_due()
             with self._client.watch(self._judge.feed.opening(), types=TYPES) as watch:
                 self._watch = watch
                 self._read(watch)
-        except SessionStoreError as failure:
+        except ClosedError:
+            raise
+        except Exception as failure:  # noqa: BLE001  a service token that cannot be read, for one
             self._judge.last_error = error = failure
         finally:
             self._watch = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -54,7 +54,7 @@ class Opened:
 
     store_time: datetime
     """Read after the request had arrived: see docs/decisions/0005-the-age-of-a-verifier.md."""
-    cursor: str = ""
+    cursor: str = field(default="", repr=False)
     """Always empty."""
 
 
@@ -66,7 +66,7 @@ class Snapshot:
     """At most 1,000."""
     complete: bool
     """Whether this is the last part."""
-    cursor: str
+    cursor: str = field(repr=False)
     """Where to resume; empty until the last part."""
 
 
@@ -75,7 +75,7 @@ class Events:
     """Some events, at most 500."""
 
     events: tuple[Event, ...]
-    cursor: str
+    cursor: str = field(repr=False)
     """Where to resume once these have been worked off."""
 
 
@@ -86,7 +86,7 @@ class Checkpoint:
     time: datetime
     lag: timedelta
     """How far the stream is behind, by the server's own clock."""
-    cursor: str
+    cursor: str = field(repr=False)
     """Where to resume."""
 
 
@@ -99,7 +99,7 @@ class Interrupted:
     events are missing: a snapshot follows."""
     retry_delay: timedelta
     """How long it takes before it is tried again."""
-    cursor: str
+    cursor: str = field(repr=False)
     """Where it goes on; empty if with a snapshot."""
 
 

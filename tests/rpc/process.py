@@ -85,6 +85,11 @@ class Sessiond:
         (token,) = re.findall(r"^  (ey\S+)$", self.printed, re.MULTILINE)
         return str(token)
 
+    def memory(self) -> int:
+        """Bytes that it holds in memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.findall(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[0]) * 1024
+
     def logged(self, event: str) -> bool:
         return any(entry["event"] == event for entry in self.log)
 

@@ -171,20 +171,20 @@ class Provoker:
 
     def cursor_too_old(self) -> Refused:
         watch = watched(self.server)
-        Logs(self.server).write("alice", 3)
-        Logs(self.server).trim("alice", 2)
+        Logs.behind(self.server).write("alice", 3)
+        Logs.behind(self.server).trim("alice", 2)
         return refused(watched, self.server, cursor=watch.cursor)
 
     def log_rewound(self) -> Refused:
-        Logs(self.server).write("alice", 3)
+        Logs.behind(self.server).write("alice", 3)
         watch = watched(self.server)
-        Logs(self.server).drop("alice")
+        Logs.behind(self.server).drop("alice")
         return refused(watched, self.server, cursor=watch.cursor)
 
     def watcher_too_slow(self) -> Refused:
         server = self.serve_with(watch_backlog=500)
         watch = watched(server)
-        Logs(server).write("alice", 100_000)
+        Logs.behind(server).write("alice", 100_000)
         return refused(watch.until, lambda _: False)
 
     def internal(self) -> Refused:

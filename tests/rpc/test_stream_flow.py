@@ -16,6 +16,7 @@ from sessiond.rpc import call as call_module
 from sessiond.rpc.call import Call
 from tests.rpc.calls import refused
 from tests.rpc.conftest import ServeWith
+from tests.rpc.logs import captured
 from tests.rpc.serving import eventually
 from tests.rpc.streaming import Caller, Requests, Streams, Work, endless, join, settled, wire
 
@@ -95,6 +96,20 @@ def test_a_client_that_neither_sends_nor_reads_is_left(
     eventually(lambda: streams.over == 1)
     assert refused(list, replies).code is grpc.StatusCode.DEADLINE_EXCEEDED
     requests.close()
+
+
+def test_a_client_that_does_not_read_how_its_call_ended_is_left(
+    streams: Streams, serve_with: ServeWith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status waits behind what was sent before, and no call waits for it for ever."""
+    monkeypatch.setattr(call_module, "PATIENCE_S", 0.2)
+    streams.work = _flood
+    with captured() as log:
+        replies = Caller(serve_with()).down()
+        next(replies)
+        eventually(lambda: any(entry["event"] == "call" for entry in log.entries))
+    assert streams.over == 1
+    replies.cancel()
 
 
 def test_a_stop_ends_streams_after_the_drain_time(streams: Streams, serve_with: ServeWith) -> None:

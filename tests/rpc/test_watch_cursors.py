@@ -69,7 +69,7 @@ def test_a_cursor_is_good_on_every_server_of_the_store(
 
 def test_a_cursor_from_an_hour_ago_resumes_exactly(managed: Server) -> None:
     """The log is kept for two; thousands of events are caught up with in order."""
-    logs = Logs(managed)
+    logs = Logs.behind(managed)
     hour_ago_ms = int((datetime.now(UTC) - HOUR).timestamp() * 1000)
     written = [logs.write("alice", 2, at=f"{hour_ago_ms + i}-*") for i in range(5)]
     cursor = watched(managed).cursor
@@ -90,7 +90,7 @@ def test_a_cursor_from_an_hour_ago_resumes_exactly(managed: Server) -> None:
 
 def test_a_cursor_before_the_logs_beginning_is_too_old(managed: Server) -> None:
     """And begun anew, a stream misses nothing."""
-    logs = Logs(managed)
+    logs = Logs.behind(managed)
     logs.write("alice", 3)
     watch = watched(managed)
     logs.write("alice", 3)
@@ -123,7 +123,7 @@ def test_a_cursor_is_for_streams_with_the_same_filters(
 
 def test_a_cursor_that_was_tampered_with_is_refused_by_name(managed: Server) -> None:
     """Wherever a character was changed, added or taken away."""
-    Logs(managed).write("alice", 3)
+    Logs.behind(managed).write("alice", 3)
     cursor = watched(managed).cursor
     places = st.integers(0, len(cursor) - 1)
     characters = st.characters(min_codepoint=32, max_codepoint=126)

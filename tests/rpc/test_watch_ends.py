@@ -32,7 +32,7 @@ def test_a_stream_ends_well_at_its_age(serve_with: ServeWith) -> None:
     """Give or take a tenth; it goes on at its cursor."""
     server = serve_with(watch_max_age="1s")
     watch = watched(server)
-    Logs(server).write("alice", 3)
+    Logs.behind(server).write("alice", 3)
     watch.drain()
     assert watched(server, cursor=watch.cursor)
 

@@ -102,7 +102,7 @@ def test_a_snapshot_is_only_of_what_was_asked_for(managed: Server) -> None:
 
 def test_a_large_snapshot_comes_in_parts(managed: Server) -> None:
     """Of at most 1,000; the last says so and has the first cursor."""
-    logs = Logs(managed)
+    logs = Logs.behind(managed)
     dead = {user: logs.bury(user, 1_700) for user in ("alice", "bob")}
     watch = Watch(managed)
     parts = []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import grpc
 import redis
@@ -89,6 +90,14 @@ class Watch:
             self.read()
         return self
 
+    def until_told(self, sessions: Sequence[str]) -> Watch:
+        """Read until these come last of all."""
+        return self.until(lambda watch: watch.sessions[-len(sessions) :] == sessions)
+
+    def until_known(self, ended: AbstractSet[str]) -> Watch:
+        """Read until these are known to have ended, from the snapshot or an event."""
+        return self.until(lambda watch: ended <= {*watch.snapshot, *watch.ended})
+
     def checkpoint(self) -> Watch:
         """Read up to the next one."""
         before = len(self.checkpoints)
@@ -111,12 +120,16 @@ def watched(server: Server, **request: Any) -> Watch:
 
 
 class Logs:
-    """The logs behind a server, past its scripts."""
+    """The logs of a store, past the scripts."""
 
-    def __init__(self, server: Server) -> None:
-        url = server.settings.effective_store_url
-        self._engine = redis.Redis(unix_socket_path=url.removeprefix("unix://"))
-        self._keys = Keyspace(server.settings.key_prefix)
+    def __init__(self, url: str, prefix: str = "ss") -> None:
+        self._engine = redis.Redis.from_url(url, protocol=2)
+        self._keys = Keyspace(prefix)
+
+    @classmethod
+    def behind(cls, server: Server) -> Self:
+        """Those of a server."""
+        return cls(server.settings.effective_store_url, server.settings.key_prefix)
 
     def write(self, user: str, count: int = 1, *, at: str = "*") -> list[str]:
         """Append endings to the log of a user's partition; their session ids."""
@@ -138,6 +151,22 @@ class Logs:
     def trim(self, user: str, left: int) -> None:
         """Leave so many of the latest events."""
         self._engine.xtrim(self._key(user), maxlen=left, approximate=False)
+
+    def save(self, user: str) -> bytes:
+        """The log as it is, for `restore`."""
+        return bytes(self._engine.dump(self._key(user)))  # type: ignore[arg-type]
+
+    def restore(self, user: str, saved: bytes) -> None:
+        """Go back to what was saved, as in a failover."""
+        self._engine.restore(self._key(user), 0, saved, replace=True)
+
+    def connections(self) -> int:
+        """How many servers and their readers hold."""
+        return sum(client["name"] == "sessiond" for client in self._engine.client_list())
+
+    def cut_connections(self) -> None:
+        """Break all but our own."""
+        self._engine.client_kill_filter(_type="normal", skipme=True)
 
     def drop(self, user: str) -> None:
         """Lose them all."""

@@ -11,8 +11,9 @@ from sessiond.store.log import LogStore
 from sessiond.store.log_entries import Place
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
-from tests.store.inside import Inside, partition_of
-from tests.store.kit import ALICE, ENDS, HOUR, MINUTE, WEB, capped, create, login
+from tests.engines import RealName, require_engine, start_real_engine
+from tests.store.inside import Inside, open_store, partition_of, scripts_of, until
+from tests.store.kit import ALICE, ENDS, HOUR, MINUTE, PROFILES, WEB, capped, create, login
 from tests.store.logs import trim, write
 
 HERE = partition_of(ALICE)
@@ -155,3 +156,34 @@ async def test_all_places_are_checked_at_once(inside: Inside, log: LogStore) -> 
     await log.check(places)
     with pytest.raises(LogRewoundError):
         await log.check(places | {(HERE + 1) % 64: Place("1-1", 1)})
+
+
+@pytest.mark.parametrize("name", ["valkey", "redis7", "redis8"])
+async def test_a_place_outlives_a_restart_of_the_engine(name: RealName) -> None:
+    """Its log may have been trimmed, and its append-only file rewritten, before."""
+    require_engine(name)
+    with start_real_engine(name, config={"appendfsync": "always"}, appendonly=True) as engine:
+        store, inside = open_store(engine, "t")
+        log = LogStore(scripts_of(inside))
+        await store.register(PROFILES)
+        await write(inside, 10)
+        await trim(inside, 4)
+        places = [await end_of(log)]
+        await inside.ask("BGREWRITEAOF")
+        await until(lambda: _is_rewritten(inside))
+        await write(inside, 3)
+        places.append(await end_of(log))
+        engine.kill9()
+        engine.start()
+        for place in places:
+            await log.check({HERE: place})
+        later = await write(inside, 2)
+        for place, count in zip(places, (5, 2), strict=True):
+            events = (await log.read(HERE, place, 10)).events
+            assert len(events) == count
+            assert [event.session_id for event in events[-2:]] == later
+        await inside.runner.close()
+
+
+async def _is_rewritten(inside: Inside) -> bool:
+    return b"aof_rewrite_in_progress:0" in await inside.ask("INFO", "persistence")

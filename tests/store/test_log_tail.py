@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from sessiond.domain.errors import CursorTooOldError, LogRewoundError, StoreUnavailableError
 from sessiond.store.log_tail import CHECKPOINT_S, LogTail
-from tests.engines import Engine, RealEngine, require_engine, start_real_engine
+from tests.engines import Engine, RealEngine
 from tests.rpc.engines import hung
 from tests.store.inside import Inside, open_store
 from tests.store.kit import ALICE, BOB, PROFILES
@@ -25,14 +25,6 @@ async def tail(engine: Engine, inside: Inside) -> AsyncIterator[Following]:
     """A tail on each engine."""
     async with following(engine, inside) as opened:
         yield opened
-
-
-@pytest.fixture
-def mortal() -> Iterator[RealEngine]:
-    """An engine that the test may stop, and that forgets everything when it does."""
-    require_engine("valkey")
-    with start_real_engine("valkey") as engine:
-        yield engine
 
 
 @pytest.fixture

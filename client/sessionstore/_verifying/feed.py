@@ -11,7 +11,6 @@ from sessionstore._course import Course
 from sessionstore._enums import EndReason, EventType
 from sessionstore._verifying.expiring import Expiring
 from sessionstore._verifying.freshness import Freshness
-from sessionstore.errors import SessionStoreError
 from sessionstore.watch_types import Checkpoint, Events, Opened, Snapshot, WatchUpdate
 
 TYPES: Final = (EventType.ENDED,)
@@ -78,7 +77,7 @@ class Feed:
             self._course.passed(update)
         return good
 
-    def over(self, error: SessionStoreError | None) -> float:
+    def over(self, error: Exception | None) -> float:
         """The stream has ended; seconds to wait before the next."""
         self.connected = False
         return self._course.over(error)
@@ -95,8 +94,9 @@ class Feed:
 
     def _checked(self, checkpoint: Checkpoint, now_s: float) -> bool:
         """Late again and again: either the way is slow, or the engine's clock was put back."""
-        if self._gapless:
-            self.freshness.checkpoint(checkpoint.time.timestamp(), now_s)
+        if not self._gapless:
+            return True
+        self.freshness.checkpoint(checkpoint.time.timestamp(), now_s)
         self.ended.prune(self.freshness.store_s(now_s) - _CLOCK_STEP_S)
         late = self.freshness.age_s(now_s) > self._max_age_s
         return not (late and now_s - self._sent_s > _LATE_STREAM_S)

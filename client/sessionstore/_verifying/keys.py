@@ -15,8 +15,6 @@ _CURVES: Final = {"EdDSA": ("OKP", "Ed25519"), "ES256": ("EC", "P-256")}
 """The algorithms that are believed, and what their keys look like (RFC 8037 2, RFC 7518 6.2)."""
 _PAUSE_S: Final = 1.0
 """Keys are not asked for more often than this, whatever tokens come."""
-_RETRY_S: Final = 3.0
-"""After a failure they are fetched again by themselves, without a token that needs them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,11 +51,6 @@ class Keys:
         """The exact `iss` of the tokens."""
         return self._current.issuer
 
-    @property
-    def read_s(self) -> float:
-        """When they came."""
-        return self._current.read_s
-
     def find(self, kid: str) -> PublicKey | None:
         """The key of this id."""
         return self._current.by_kid.get(kid)
@@ -76,7 +69,7 @@ class Keys:
 
     def are_due(self, now_s: float) -> bool:
         """Whether it is time to fetch them again, before they are stale."""
-        return now_s >= max(self._current.refetch_s, self._asked_s + _RETRY_S)
+        return now_s >= self._current.refetch_s
 
     def asking(self, now_s: float) -> bool:
         """Whether they may be asked for; if so, they are about to be."""

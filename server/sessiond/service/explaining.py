@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
+from sessiond.domain.events import Event
 from sessiond.domain.explanation import Explanation
 from sessiond.domain.session import EndReason, Session, State
 from sessiond.service import story
 from sessiond.service.judging import Claim, Credential, Judge, Validation
-from sessiond.store.explanation import Event, ExplanationStore, Known
+from sessiond.store.explanation import ExplanationStore, Known
 from sessiond.store.replies import Found
 
 _LIFETIMES: Final = (EndReason.IDLE, EndReason.ABSOLUTE)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -17,20 +17,20 @@ from sessiond.domain.errors import (
     InternalError,
     LogRewoundError,
     SessionStoreError,
+    StoreUnavailableError,
 )
 from sessiond.domain.events import EventFilter
-from sessiond.domain.limits import MOST_EVENTS
 from sessiond.service import cursors, faults
-from sessiond.service.watch_parts import Batch
+from sessiond.service.watch_parts import batches
 from sessiond.service.watcher import Watcher
-from sessiond.store.log_entries import Place, Stretch
+from sessiond.store.log_entries import Place
 from sessiond.store.log_tail import Checkpoint, TailRead
 
 _REST_S: Final = 0.002
-_REST_PER_TOLD_S: Final = 0.00025
+_REST_PER_MESSAGE_S: Final = 0.00025
 _MOST_REST_S: Final = 0.1
-"""After a read that gave events: what happens meanwhile is sent together, so that many watchers do
-not cost a message each for every single event."""
+"""After a batch. Watchers take it meanwhile, and what happens then is sent together: a crowd of
+them does not cost a message each for every single event."""
 
 
 class Tail(Protocol):
@@ -62,7 +62,7 @@ class LiveFeed:
         self._make_tail = make_tail
         self._watchers: set[Watcher] = set()
         self._checkpoint: Checkpoint | None = None
-        self._starting = asyncio.Lock()
+        self._begun = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._readers: set[asyncio.Task[None]] = set()
         """Those that are ending, too."""
@@ -77,18 +77,15 @@ class LiveFeed:
     async def join(self, watcher: Watcher) -> None:
         """Tell a watcher from now on, and have `places` from which it is told.
 
-        Raises:
-            StoreUnavailableError: the store is out of reach.
+        It fails with StoreUnavailableError if the store is out of reach.
         """
-        async with self._starting:
-            if self._reader is None:
-                tail = self._make_tail()
-                await tail.begin()
-                self.places = dict(tail.places)
-                self._reader = asyncio.create_task(self._follow(tail))
-                self._readers.add(self._reader)
-                self._reader.add_done_callback(self._readers.discard)
-            self._watchers.add(watcher)
+        self._watchers.add(watcher)
+        if self._reader is None:
+            self._begun = asyncio.Event()
+            self._reader = asyncio.create_task(self._follow(self._make_tail(), self._begun))
+            self._readers.add(self._reader)
+            self._reader.add_done_callback(self._readers.discard)
+        await self._begun.wait()
 
     def go_live(self, watcher: Watcher, places: Mapping[int, Place]) -> None:
         """Tell a watcher what happens from here on: it knows the logs up to these places.
@@ -112,15 +109,16 @@ class LiveFeed:
         if self._readers:
             await asyncio.wait(self._readers)
 
-    async def _follow(self, tail: Tail) -> None:
+    async def _follow(self, tail: Tail, begun: asyncio.Event) -> None:
         error: SessionStoreError = InternalError("internal error")
         try:
+            await tail.begin()
+            self.places = dict(tail.places)
+            begun.set()
             while True:
-                told = self._tell(await tail.read())
-                if told:
-                    await asyncio.sleep(min(_REST_S + told * _REST_PER_TOLD_S, _MOST_REST_S))
-        except (CursorTooOldError, LogRewoundError) as lost:
-            self._log.warning("log_lost", reason=lost.reason)
+                await self._tell(await tail.read())
+        except (CursorTooOldError, LogRewoundError, StoreUnavailableError) as lost:
+            self._log.warning("watchers_lost", reason=lost.reason)
             error = lost
         except Exception as fault:  # noqa: BLE001  nobody else would learn of it
             self._log.error("fault", error=type(fault).__name__, frames=faults.frames(fault))
@@ -137,20 +135,18 @@ class LiveFeed:
     def _forget_reader(self) -> None:
         self._reader = self._checkpoint = self.log_events = None
 
-    def _tell(self, read: TailRead) -> int:
-        """Tell all watchers of what was read; how many messages that makes."""
+    async def _tell(self, read: TailRead) -> None:
+        """Tell all watchers of what was read, batch by batch."""
         if read.held is not None:
             self.log_events = read.held
         if read.reconnected:
             self._end_those_ahead()
-        told = 0
-        for batch in _batches(read.stretches, self.places):
+        for batch in batches(read.stretches, self.places):
             self.places = batch.places
-            for watcher in self._watchers:
-                told += watcher.tell(batch)
+            messages = sum(watcher.tell(batch) for watcher in self._watchers)
+            await asyncio.sleep(min(_REST_S + messages * _REST_PER_MESSAGE_S, _MOST_REST_S))
         if read.checkpoint:
             self._assure(read.checkpoint)
-        return told
 
     def _end_those_ahead(self) -> None:
         # They read what the reader had not, and may be the only ones that the engine lost it for.
@@ -166,25 +162,3 @@ class LiveFeed:
             if wanted not in written:
                 written[wanted] = cursors.write(wanted, self.places)
             watcher.assure(checkpoint, written[wanted], self.places)
-
-
-def _batches(stretches: Sequence[Stretch], places: Mapping[int, Place]) -> Iterator[Batch]:
-    """All events, in order, in batches of at most MOST_EVENTS."""
-    waiting: list[Stretch] = []
-    room = MOST_EVENTS
-    for stretch in stretches:
-        left = stretch
-        while len(left.events) > room:
-            first, left = left.split(room) if room else (None, left)
-            waiting += [first] if first else []
-            places = _after(waiting, places)
-            yield Batch(waiting, places)
-            waiting, room = [], MOST_EVENTS
-        waiting.append(left)
-        room -= len(left.events)
-    if waiting:
-        yield Batch(waiting, _after(waiting, places))
-
-
-def _after(stretches: Sequence[Stretch], places: Mapping[int, Place]) -> dict[int, Place]:
-    return {**places, **{stretch.partition: stretch.place for stretch in stretches}}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
 from sessiond.domain.events import DeadSession, Event, EventFilter
+from sessiond.domain.limits import MOST_EVENTS
 from sessiond.service import cursors
 from sessiond.store.log_entries import Place, Stretch
 
@@ -80,6 +81,30 @@ def events_part(
     wanted: EventFilter, stretches: Sequence[Stretch], places: Mapping[int, Place]
 ) -> EventsPart | None:
     """What a filter admits of some stretches, in the order of time; None if that is nothing."""
-    events = [e for stretch in stretches for e in stretch.events if wanted.admits(e)]
+    partitions = cursors.partitions_of(wanted)
+    here = (stretch for stretch in stretches if stretch.partition in partitions)
+    events = [event for stretch in here for event in stretch.events if wanted.admits(event)]
     events.sort(key=attrgetter("time_ms"))
     return EventsPart(events, cursors.write(wanted, places)) if events else None
+
+
+def batches(stretches: Sequence[Stretch], places: Mapping[int, Place]) -> Iterator[Batch]:
+    """All events, in order, in batches of at most MOST_EVENTS."""
+    waiting: list[Stretch] = []
+    room = MOST_EVENTS
+    for stretch in stretches:
+        left = stretch
+        while len(left.events) > room:
+            first, left = left.split(room) if room else (None, left)
+            waiting += [first] if first else []
+            places = _after(waiting, places)
+            yield Batch(waiting, places)
+            waiting, room = [], MOST_EVENTS
+        waiting.append(left)
+        room -= len(left.events)
+    if waiting:
+        yield Batch(waiting, _after(waiting, places))
+
+
+def _after(stretches: Sequence[Stretch], places: Mapping[int, Place]) -> dict[int, Place]:
+    return {**places, **{stretch.partition: stretch.place for stretch in stretches}}

@@ -71,7 +71,7 @@ class Watcher:
 
     def tell(self, batch: Batch) -> bool:
         """Take what it wants of a batch; whether that was anything."""
-        if not self.live:
+        if not self.live or self.ending:
             return False
         part = self._catch_up_with(batch) if self._ahead else batch.part(self.wanted)
         if part is None:
@@ -85,7 +85,7 @@ class Watcher:
 
     def assure(self, checkpoint: Checkpoint, cursor: str, told: Mapping[int, Place]) -> None:
         """Take a checkpoint; of those that follow each other only the latest waits."""
-        if not self.live:
+        if not self.live or self.ending:
             return
         if self._ahead:
             cursor = cursors.write(self.wanted, self._known(told))
@@ -94,7 +94,7 @@ class Watcher:
         self._put(CheckpointPart(checkpoint.time_ms, checkpoint.begun_s, cursor))
 
     def finish(self) -> None:
-        """End well, once all that waits was taken."""
+        """End well, once all that waits was taken; what comes later is left to the next stream."""
         self.ending = True
         self._news.set()
 

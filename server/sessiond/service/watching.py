@@ -155,7 +155,7 @@ class Watching:
             async with self._reading:
                 await self._log.check(begin)
         else:
-            async for part in self._snapshot(watcher.wanted, places):
+            async for part in self._snapshot(watcher, places):
                 yield part
         async for caught in self._catch_up(watcher, places):
             yield caught
@@ -163,13 +163,16 @@ class Watching:
             yield told
 
     async def _snapshot(
-        self, wanted: EventFilter, places: dict[int, Place]
+        self, watcher: Watcher, places: dict[int, Place]
     ) -> AsyncIterator[SnapshotPart]:
         """The snapshot of every partition in turn, which brings the places with it."""
+        wanted = watcher.wanted
         self._snapshots += 1
         asked = EventType.ENDED in wanted.types
         waiting: list[DeadSession] = []
         for partition in cursors.partitions_of(wanted):
+            if watcher.ending:
+                return
             async with self._reading:
                 snapshot = await self._log.snapshot(partition, dead=asked)
             places[partition] = snapshot.place

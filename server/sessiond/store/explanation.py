@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sessiond.domain.session import EndReason, Session
+from sessiond.domain.events import Event
+from sessiond.domain.ids import partition_of_session
+from sessiond.domain.session import Session
 from sessiond.store.fields import decode_session
+from sessiond.store.log_entries import decode_event
 from sessiond.store.script_set import ScriptSet
 
 _EVENTS_IN_A_STEP: Final = 500
@@ -25,16 +28,6 @@ class Known:
     """Until when the session is kept."""
     indexed: bool = False
     """Whether the index that its state asks for, if any, has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A creation (no reason) or an ending."""
-
-    time_ms: int
-    reason: EndReason
-    dead_ms: int
-    """When the last access token is surely dead; 0 if that is not known."""
 
 
 class ExplanationStore:
@@ -67,9 +60,7 @@ class ExplanationStore:
             )
             match status:
                 case b"FOUND":
-                    event_id, reason, dead = rest
-                    time_ms = int(event_id.partition(b"-")[0])
-                    return Event(time_ms, EndReason(int(reason)), int(dead))
+                    return decode_event(partition_of_session(session_id), rest[0])
                 case b"MORE":
                     start = f"({rest[0].decode()}"
                 case _:

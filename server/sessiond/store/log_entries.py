@@ -43,12 +43,14 @@ class Stretch:
 
 def stretch(partition: int, entries: Sequence[Any], start: Place) -> Stretch:
     """The entries that come after a place, as XRANGE and XREAD give them."""
-    events = tuple(_event(partition, entry_id.decode(), fields) for entry_id, fields in entries)
+    events = tuple(decode_event(partition, entry) for entry in entries)
     place = Place(entries[-1][0].decode(), start.count + len(entries)) if entries else start
     return Stretch(partition, events, place)
 
 
-def _event(partition: int, entry_id: str, fields: list[bytes]) -> Event:
+def decode_event(partition: int, entry: Sequence[Any]) -> Event:
+    """One entry of the log of a partition."""
+    entry_id, fields = entry[0].decode(), entry[1]
     # In the order in which lib/ending.lua writes them.
     _, reason_number, _, session, _, user, _, dead = fields
     reason = EndReason(int(reason_number))

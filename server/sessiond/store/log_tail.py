@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
 
 from sessiond.domain.errors import CursorTooOldError, LogRewoundError
 from sessiond.store.engine_errors import lost
+from sessiond.store.line import Line
 from sessiond.store.link import Argument, LinkLimits
 from sessiond.store.log_entries import Place, Stretch, accepted, stretch
 from sessiond.store.script_set import ScriptSet
@@ -64,24 +64,6 @@ class TailWays:
     checked over fresh connections only."""
 
 
-@dataclass(slots=True)
-class _Line:
-    """One connection, and what it is known of it."""
-
-    connection: AbstractConnection
-    limits: LinkLimits
-
-    async def ask(self, *commands: tuple[Argument, ...], within_s: float = 0.0) -> list[Any]:
-        """The replies to commands that are sent together, the engine silent for at most so long."""
-        # hiredis declares a tuple of one; any number is packed.
-        packed = b"".join(pack_command(command) for command in commands)  # type: ignore[arg-type]
-        async with asyncio.timeout(self.limits.read_s + within_s):
-            await self.connection.send_packed_command(packed, check_health=False)
-            return [
-                await self.connection.read_response(disconnect_on_error=False) for _ in commands
-            ]
-
-
 @dataclass
 class LogTail:
     """Reads on from where the logs end when it begins. One task at a time may read."""
@@ -89,7 +71,7 @@ class LogTail:
     ways: TailWays
     places: dict[int, Place] = field(default_factory=dict)
     """By partition: up to where events were given."""
-    _line: _Line | None = None
+    _line: Line | None = None
     _proven: dict[int, Place] = field(default_factory=dict)
     """Where the latest check found nothing missing."""
     _due_s: float = 0.0
@@ -136,7 +118,7 @@ class LogTail:
         """Disconnect."""
         line, self._line = self._line, None
         if line:
-            await line.connection.disconnect(nowait=True)
+            await line.close()
 
     async def _read(self) -> TailRead:
         if self._line is None:
@@ -149,10 +131,8 @@ class LogTail:
                 return TailRead(self._advance(reply))
         return await self._take_stock(self._line)
 
-    async def _connect(self) -> _Line:
-        line = self._line = _Line(self.ways.connect(), self.ways.limits)
-        async with asyncio.timeout(self.ways.limits.connect_s):
-            await line.connection.connect()  # type: ignore[no-untyped-call]
+    async def _connect(self) -> Line:
+        line = self._line = await Line.open(self.ways.connect, self.ways.limits)
         scripts = (self.ways.scripts.named(name) for name in ("log_snapshot", "log_read"))
         await line.ask(*(("SCRIPT", "LOAD", script.source) for script in scripts))
         return line
@@ -165,7 +145,7 @@ class LogTail:
         self._due_s = 0.0
         return TailRead(held=held, reconnected=True)
 
-    async def _wait(self, line: _Line) -> Any:
+    async def _wait(self, line: Line) -> Any:
         """What happens before the next checkpoint is due, if anything does."""
         if self.ways.frugal:
             await asyncio.sleep(_POLL_S)
@@ -173,7 +153,7 @@ class LogTail:
         else:
             left_s = max(self._due_s - time.monotonic(), 0.001)
             block = ("BLOCK", int(left_s * 1000) or 1)
-            (reply,) = await line.ask(self._xread(*block), within_s=left_s)
+            (reply,) = await line.ask(self._xread(*block), blocks_s=left_s)
         return reply
 
     def _is_in_doubt(self, reply: Any) -> bool:
@@ -183,7 +163,7 @@ class LogTail:
         """
         return _is_full(reply) or time.monotonic() > self._due_s
 
-    async def _take_stock(self, line: _Line) -> TailRead:
+    async def _take_stock(self, line: Line) -> TailRead:
         """Read everything there is, prove that nothing is missing, and say up to when."""
         begun_s = time.monotonic()
         checks = () if self.ways.frugal else self._checks(self._proven)

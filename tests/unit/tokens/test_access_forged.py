@@ -10,8 +10,10 @@ import pytest
 
 from sessiond.domain.errors import AccessTokenExpiredError, AccessTokenInvalidError
 from sessiond.domain.ids import new_session_id, partition_of_user
+from sessiond.tokens.access import AccessTokens
 from tests.unit.tokens.forge import (
     HOUR,
+    ISSUER,
     NOW,
     USER,
     Parts,
@@ -24,11 +26,12 @@ from tests.unit.tokens.forge import (
     sign_text,
     signed,
 )
+from tests.unit.tokens.local import LocalAccessTokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessiond.tokens.access import AccessTokens
+    from sessiond.tokens.keyring import KeyRing
     from sessiond.tokens.keys import TokenKey
     from sessiond.tokens.refresh import RefreshTokens
     from sessiond.tokens.service import ServiceTokens
@@ -37,6 +40,17 @@ OTHER_USER = next(
     f"u{i}" for i in range(99) if partition_of_user(f"u{i}") != partition_of_user(USER)
 )
 CLAIMS = ("iss", "sub", "aud", "client_id", "exp", "iat", "jti", "sid")
+
+
+def by_the_service(ring: KeyRing) -> AccessTokens:
+    return AccessTokens(ring, ISSUER, "api", HOUR * 1000)
+
+
+@pytest.fixture(scope="module", params=[by_the_service, LocalAccessTokens])
+def access(request: pytest.FixtureRequest, ring: KeyRing) -> AccessTokens:
+    """Whoever verifies: the service, or a verifier of the SDK's."""
+    access: AccessTokens = request.param(ring)
+    return access
 
 
 def refused(access: AccessTokens, token: str) -> None:
@@ -284,8 +298,9 @@ def test_three_megabytes_are_refused_unread(access: AccessTokens, text: str) -> 
 
 
 def test_at_any_age_an_expired_token_is_read_and_a_wrong_one_is_not(
-    access: AccessTokens, signing_key: TokenKey
+    ring: KeyRing, signing_key: TokenKey
 ) -> None:
+    access = by_the_service(ring)
     old = access_claims(exp=NOW - 31, iat=NOW - HOUR)
     token = signed(signing_key, header(signing_key), old)
     for _ in range(2):

@@ -6,7 +6,7 @@ import grpc
 import structlog
 
 from sessiond.domain.errors import InternalError, SessionStoreError
-from sessiond.rpc.call import Call, Handler, Method, Reply
+from sessiond.rpc.call import Call, Handler, Method, Reply, patiently
 from sessiond.rpc.errors import DETAILS_KEY, REQUEST_ID_KEY, Refusal, to_refusal
 from sessiond.service import faults
 
@@ -19,11 +19,16 @@ class RefusedError(Exception):
         self.refusal = refusal
 
     async def send(self, call: Call) -> None:
-        """Abort the call with the status; raises grpc's AbortError."""
-        await call.context.abort(
-            self.refusal.code,
-            self.refusal.message,
-            ((DETAILS_KEY, self.refusal.details), (REQUEST_ID_KEY, call.request_id)),
+        """Abort the call with the status; raises grpc's AbortError.
+
+        It arrives behind what was sent before, so that a client that does not read must be left.
+        """
+        await patiently(
+            call.context.abort(
+                self.refusal.code,
+                self.refusal.message,
+                ((DETAILS_KEY, self.refusal.details), (REQUEST_ID_KEY, call.request_id)),
+            )
         )
 
 
