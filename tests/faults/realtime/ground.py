@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Final
+import functools
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
-from tests.faults.arena import Arena
+from tests.engines import require_engine
+from tests.faults.arena import Arena, Plan, open_arena
 from tests.faults.realtime.findings import Findings
-from tests.faults.realtime.stage import Place
+from tests.faults.realtime.stage import Place, Stage, open_stage
 from tests.faults.tally import Tally
 
 SETTINGS: Final = {"key_publish_time": "10m"}
 """Of servers: the keys that they give may be kept for longer than a round takes."""
+
+Scene: TypeAlias = Callable[[Arena, Stage, random.Random], Awaitable[float]]
+"""What happens in a round; when all was well again."""
+
+
+async def play(tally: Tally, *scenes: Scene) -> None:
+    """Play the scenes in turn; after each everybody has to know all."""
+    plan = Plan()
+    require_engine(plan.engine)
+    outage_s = 0.0
+    async with open_arena(plan, **SETTINGS) as arena, open_stage(place_of(arena)) as stage:
+        for played in range(tally.rounds):
+            dice = random.Random(f"{tally.name} {played}")
+            scene = functools.partial(scenes[played % len(scenes)], arena, stage, dice)
+            outage_s = max(outage_s, await stage.all_know(await stage.act(scene, str(played))))
+            settle(stage.findings, tally)
+            tally.played()
+    conclude(tally, stage.findings, outage=f"{outage_s:.2f}")
 
 
 def place_of(arena: Arena) -> Place:

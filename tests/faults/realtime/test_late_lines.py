@@ -11,13 +11,12 @@ from typing import Final, TypeAlias
 
 import pytest
 
-from tests.engines import require_engine
-from tests.faults.arena import Plan, open_arena
+from tests.faults.arena import Arena
 from tests.faults.line import Line
 from tests.faults.proxy import Proxy
-from tests.faults.realtime.ground import SETTINGS, conclude, place_of, settle
+from tests.faults.realtime.ground import play
 from tests.faults.realtime.looker import MAX_AGE_S
-from tests.faults.realtime.stage import Stage, open_stage
+from tests.faults.realtime.stage import Stage
 from tests.faults.tally import Tally
 
 pytestmark = pytest.mark.soak
@@ -63,33 +62,24 @@ async def late_from_the_start(lines: Sequence[Proxy], _: random.Random) -> None:
         line.cut()
 
 
-DELAYS: Final[tuple[Delay, ...]] = (held, growing, late_from_the_start, in_bursts)
-
-
 async def test_late_answers_make_no_verifier_feel_young(tally: Tally) -> None:
     """Its age is never understated; it is stale in time, and refuses or asks; and it is young again
     once the line is good."""
-    require_engine("valkey")
-    outage_s = 0.0
-    async with open_arena(Plan(), **SETTINGS) as arena, open_stage(place_of(arena)) as stage:
-        for played in range(tally.rounds):
-            dice = random.Random(f"{tally.name} {played}")
-            delay = DELAYS[played % len(DELAYS)]
-            scene = functools.partial(_delayed, arena.client_lines, stage, delay, dice)
-            outage_s = max(outage_s, await stage.all_know(await stage.act(scene, str(played))))
-            settle(stage.findings, tally)
-            tally.played()
-    conclude(tally, stage.findings, outage=f"{outage_s:.2f}")
+    await play(
+        tally,
+        *(
+            functools.partial(_delayed, delay)
+            for delay in (held, growing, late_from_the_start, in_bursts)
+        ),
+    )
 
 
-async def _delayed(
-    lines: Sequence[Proxy], stage: Stage, delay: Delay, dice: random.Random
-) -> float:
+async def _delayed(delay: Delay, arena: Arena, stage: Stage, dice: random.Random) -> float:
     """When the lines were good again."""
     await asyncio.sleep(dice.uniform(*_BEFORE_S))
-    await delay(lines, dice)
+    await delay(arena.client_lines, dice)
     await stage.are_stale(time.monotonic(), dice.uniform(*_STALE_S))
-    _turn(lines, Line.CLEAR)
+    _turn(arena.client_lines, Line.CLEAR)
     return time.monotonic()
 
 
