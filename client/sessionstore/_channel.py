@@ -71,7 +71,8 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.keepalive_permit_without_calls", 0),
     # gRPC waits a second before it connects again, by default: longer than most retries.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # How long an attempt to connect may take: TLS over a far way takes a second.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     # Channels share connections by default, in a forked child also with those of its parent.
     ("grpc.use_local_subchannel_pool", 1),
