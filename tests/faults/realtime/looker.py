@@ -30,7 +30,7 @@ ROUNDING_S: Final = 0.002
 """Both times of an age are the engine's in whole milliseconds. Scheduling needs no slack: a look is
 dated when it begins, and a revocation when its answer has come."""
 _LIVE_AT_ONCE: Final = 4
-_ENDED_AT_ONCE: Final = 20
+_ENDED_AT_ONCE: Final = 8
 
 
 class Look(Enum):
@@ -66,11 +66,11 @@ class Looker:
         self._asked.clear()
 
     async def look_around(self, dice: random.Random) -> None:
-        """Show it some live sessions, and the latest that have ended unknown to it."""
+        """Show it some live sessions, and some that have ended unknown to it, the first of all."""
         live = self._ledger.live
         ended = [session for session in self._ledger.left if session not in self._known]
-        chosen = dice.sample(live, min(len(live), _LIVE_AT_ONCE))
-        for session in chosen + ended[-_ENDED_AT_ONCE:]:
+        chosen = ended[:1] + _some(live, _LIVE_AT_ONCE, dice) + _some(ended, _ENDED_AT_ONCE, dice)
+        for session in chosen:
             await self.look(session)
 
     async def look(self, session: Session) -> Look:
@@ -147,6 +147,10 @@ class Looker:
 
     def _broken(self, invariant: str, what: str) -> None:
         self._findings.broken(invariant, f"{self.name}: {what}")
+
+
+def _some(sessions: list[Session], most: int, dice: random.Random) -> list[Session]:
+    return dice.sample(sessions, min(len(sessions), most))
 
 
 @asynccontextmanager

@@ -72,7 +72,7 @@ class Stage:
                 task.cancel()
         return happened
 
-    async def all_know(self, since_s: float) -> float:
+    async def all_know(self, since_s: float, within_s: float = HEALS_WITHIN_S) -> float:
         """Wait until everybody knows all; seconds since then. Too many are a violation."""
         waiting: dict[str, str] = {}
         while True:
@@ -84,7 +84,7 @@ class Stage:
             took_s = time.monotonic() - since_s
             if not waiting:
                 return took_s
-            if took_s > HEALS_WITHIN_S:
+            if took_s > within_s:
                 self.findings.broken("all_is_known_soon_after_healing", str(waiting))
                 return took_s
             await asyncio.sleep(_POLL_S)
