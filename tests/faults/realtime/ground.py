@@ -52,4 +52,4 @@ def conclude(tally: Tally, findings: Findings, **more: object) -> None:
     print(  # noqa: T201  the result of a soak
         f"looks={findings.looks} in_vain={findings.unknowing} gaps={findings.gaps}"
     )
-    tally.conclude(findings.looks, **more, latest=f"{findings.latest_s:.2f}")
+    tally.conclude(findings.looks, **more, latest=f"{max(findings.latest_s, 0.0):.2f}")
