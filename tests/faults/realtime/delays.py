@@ -19,8 +19,8 @@ Delay: TypeAlias = Callable[[Sequence[Proxy], Stage, random.Random], Awaitable[N
 _STALE_S: Final = (0.3, 1.2)
 _TOO_LATE_S: Final = MAX_AGE_S + 0.5
 _STEP_S: Final = 0.4
-_HANDSHAKES: Final = 3
-"""Once connected, a verifier whose handshake was slow opens another stream, and another."""
+_PATIENCE_S: Final = 8.0
+"""To connect and to shake hands takes several answers, and slow handshakes are repeated."""
 
 
 async def held(lines: Sequence[Proxy], stage: Stage, dice: random.Random) -> None:
@@ -51,13 +51,15 @@ async def growing(lines: Sequence[Proxy], stage: Stage, dice: random.Random) -> 
     _turn(lines, Line.CLEAR)
 
 
-async def late_from_the_start(lines: Sequence[Proxy], _: Stage, dice: random.Random) -> None:
+async def late_from_the_start(lines: Sequence[Proxy], stage: Stage, dice: random.Random) -> None:
     """All answers on a connection are as late, so that no other delay was ever seen on it."""
     delay_s = dice.uniform(0.4, 0.9)
     _turn(lines, Line.LATE, delay_s)
     for line in lines:
         line.cut()
-    await asyncio.sleep((1 + _HANDSHAKES) * delay_s + MAX_AGE_S)
+    await asyncio.sleep(MAX_AGE_S)  # now they are stale, or have heard of it by another connection
+    await stage.come_round(_PATIENCE_S)
+    await asyncio.sleep(MAX_AGE_S)
     _turn(lines, Line.CLEAR)
 
 

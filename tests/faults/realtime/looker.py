@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from enum import Enum, auto
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from sessionstore import (
     AsyncLocalVerifier,
@@ -57,7 +57,8 @@ class Looker:
         self._ledger = Ledger()
         self._known: set[Session] = set()
         """Sessions that it knew to have ended, without asking."""
-        self._asked: dict[str, Session] = {}
+        self._asked: set[str] = set()
+        """Tokens of which the service was asked."""
 
     def open(self, ledger: Ledger) -> None:
         """Look at the sessions of another round."""
@@ -77,12 +78,11 @@ class Looker:
         """Show it the session's token, and judge what it makes of it."""
         left_s, began_s = session.left_s, time.monotonic()
         age = self.verifying.state.age
-        self._asked.pop(session.token, None)
+        self._asked.discard(session.token)
         look = await self._shown(session)
-        asked = self._asked.pop(session.token, None) is not None
         self._findings.looks += 1
         self._findings.unknowing += look is Look.UNKNOWN
-        if look is Look.ENDED and not asked:
+        if look is Look.ENDED and session.token not in self._asked:
             self._known.add(session)
         self._judge(session, look, began_s - left_s)
         if look is not Look.ENDED:
@@ -91,14 +91,13 @@ class Looker:
 
     def heard(self, token: str, asked_s: float, live: bool) -> None:
         """The service was asked for this verifier."""
+        self._asked.add(token)
         for session in self._ledger.left:
-            if session.token == token:
-                self._asked[token] = session
-                if live and asked_s > session.left_s:
-                    self._broken(
-                        "the_service_calls_no_ended_session_live",
-                        f"{asked_s - session.left_s:.3f} s after {session.id} had ended",
-                    )
+            if live and session.token == token and asked_s > session.left_s:
+                self._broken(
+                    "the_service_calls_no_ended_session_live",
+                    f"{asked_s - session.left_s:.3f} s after {session.id} had ended",
+                )
 
     async def knows_all(self) -> str:
         """What it does not know though it should; empty if nothing."""
@@ -154,38 +153,24 @@ def _some(sessions: list[Session], most: int, dice: random.Random) -> list[Sessi
 
 
 @asynccontextmanager
-async def sync_looker(
-    address: str, token: str, when_stale: WhenStale, findings: Findings
+async def open_looker(
+    address: str, token: str, *, threads: bool, when_stale: WhenStale, findings: Findings
 ) -> AsyncIterator[Looker]:
-    """One for threads, with a client of its own."""
-    client = AskingClient(address, token=token, timeout=PATIENCE_S)
-    verifier = LocalVerifier(
-        client, audience=AUDIENCE, max_age=timedelta(seconds=MAX_AGE_S), when_stale=when_stale
-    )
-    looker = Looker(f"sync {when_stale}", verifier, findings)
-    client.heard = looker.heard
-    try:
+    """A verifier for threads, or one for asyncio, with a client of its own."""
+    reach: dict[str, Any] = {"address": address, "token": token, "timeout": PATIENCE_S}
+    max_age = timedelta(seconds=MAX_AGE_S)
+    rules: dict[str, Any] = {"audience": AUDIENCE, "max_age": max_age, "when_stale": when_stale}
+    client: AskingClient | AsyncAskingClient
+    verifier: LocalVerifier | AsyncLocalVerifier
+    async with AsyncExitStack() as stack:
+        if threads:
+            client = stack.enter_context(AskingClient(**reach))
+            verifier = LocalVerifier(client, **rules)
+        else:
+            client = await stack.enter_async_context(AsyncAskingClient(**reach))
+            verifier = AsyncLocalVerifier(client, **rules)
+        looker = Looker(f"{type(verifier).__name__} {when_stale}", verifier, findings)
+        client.heard = looker.heard
+        stack.push_async_callback(looker.verifying.close)
         await looker.verifying.start()
         yield looker
-    finally:
-        await looker.verifying.close()
-        client.close()
-
-
-@asynccontextmanager
-async def async_looker(
-    address: str, token: str, when_stale: WhenStale, findings: Findings
-) -> AsyncIterator[Looker]:
-    """One for asyncio, with a client of its own."""
-    client = AsyncAskingClient(address, token=token, timeout=PATIENCE_S)
-    verifier = AsyncLocalVerifier(
-        client, audience=AUDIENCE, max_age=timedelta(seconds=MAX_AGE_S), when_stale=when_stale
-    )
-    looker = Looker(f"async {when_stale}", verifier, findings)
-    client.heard = looker.heard
-    try:
-        await looker.verifying.start()
-        yield looker
-    finally:
-        await looker.verifying.close()
-        await client.close()

@@ -17,7 +17,7 @@ from tests.faults.realtime.crowd import Crowd
 from tests.faults.realtime.findings import Findings
 from tests.faults.realtime.follower import Follower
 from tests.faults.realtime.ledger import Ledger
-from tests.faults.realtime.looker import MAX_AGE_S, ROUNDING_S, Looker, async_looker, sync_looker
+from tests.faults.realtime.looker import MAX_AGE_S, ROUNDING_S, Looker, open_looker
 
 _CALL_S: Final = 1.0
 _POLL_S: Final = 0.05
@@ -74,7 +74,6 @@ class Stage:
 
     async def all_know(self, since_s: float, within_s: float = HEALS_WITHIN_S) -> float:
         """Wait until everybody knows all; seconds since then. Too many are a violation."""
-        waiting: dict[str, str] = {}
         while True:
             waiting = {
                 looker.name: lack for looker in self.lookers if (lack := await looker.knows_all())
@@ -102,6 +101,13 @@ class Stage:
                     self.findings.broken("who_hears_nothing_is_stale", f"{looker.name}: {state}")
             await asyncio.sleep(_POLL_S)
 
+    async def come_round(self, within_s: float) -> None:
+        """Wait until each verifier has been young once, if that is soon enough."""
+        end_s, old = time.monotonic() + within_s, list(self.lookers)
+        while old and time.monotonic() < end_s:
+            await asyncio.sleep(_POLL_S)
+            old = [looker for looker in old if looker.verifying.state.stale]
+
     def heard_of_nothing_after(self, at_s: float) -> None:
         """Hold the watcher to having had no later checkpoint."""
         if self.follower.known_s > at_s:
@@ -125,11 +131,10 @@ class Stage:
             await stack.aclose()
 
     async def _sit_down(self, seat: int) -> None:
-        make = _KINDS[seat]
         # Each server is the first choice of some.
         lines = self._place.lines if seat % 2 else self._place.lines[::-1]
         looker = await self._stacks[seat].enter_async_context(
-            make(_target(lines), self._place.token, findings=self.findings)
+            _KINDS[seat](_target(lines), self._place.token, findings=self.findings)
         )
         looker.open(self.ledger)
         self.lookers[seat : seat + 1] = [looker]
@@ -142,9 +147,9 @@ class Stage:
 
 
 _KINDS: Final = tuple(
-    functools.partial(make, when_stale=when_stale)
+    functools.partial(open_looker, threads=threads, when_stale=when_stale)
     for when_stale in (WhenStale.REFUSE, WhenStale.ASK)
-    for make in (sync_looker, async_looker)
+    for threads in (True, False)
 )
 
 

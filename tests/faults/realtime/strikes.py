@@ -15,10 +15,9 @@ from tests.faults.arena import PREFIX, Arena
 from tests.faults.engine_strikes import DURABLE
 from tests.faults.line import Line
 from tests.faults.line_strikes import CLIENT_LINES, ENGINE_LINE
-from tests.faults.server_strikes import server_hangs, server_killed
+from tests.faults.server_strikes import server_hangs, server_killed, server_restarted
 from tests.faults.strikes import Scene, Strike, mixture
 
-_DOWN_S: Final = (0.0, 0.3)
 _CUTS: Final = (1, 5)
 _PAUSE_S: Final = 0.1
 _TRIM: Final = """
@@ -38,15 +37,6 @@ async def connections_cut(scene: Scene) -> int:
         struck += line.struck - before
         await asyncio.sleep(_PAUSE_S)
     return struck
-
-
-async def server_restarted(scene: Scene) -> int:
-    """A server is stopped in order (SIGTERM), and started again where it served."""
-    server = scene.dice.choice(scene.arena.servers)
-    await scene.arena.do(server.stop)
-    await asyncio.sleep(scene.dice.uniform(*_DOWN_S))
-    await scene.arena.do(server.start)
-    return 1
 
 
 async def engine_hangs(scene: Scene) -> int:
