@@ -56,15 +56,12 @@ class Looker:
         self._findings = findings
         self._ledger = Ledger()
         self._known: set[Session] = set()
-        """Sessions that it knew to have ended, without asking."""
-        self._asked: set[str] = set()
-        """Tokens of which the service was asked."""
+        """Sessions that it refuses, and knows by itself to have ended."""
 
     def open(self, ledger: Ledger) -> None:
         """Look at the sessions of another round."""
         self._ledger = ledger
         self._known.clear()
-        self._asked.clear()
 
     async def look_around(self, dice: random.Random) -> None:
         """Show it some live sessions, and some that have ended unknown to it, the first of all."""
@@ -78,20 +75,18 @@ class Looker:
         """Show it the session's token, and judge what it makes of it."""
         left_s, began_s = session.left_s, time.monotonic()
         age = self.verifying.state.age
-        self._asked.discard(session.token)
+        if not self._knows(session):
+            self._judge_age(began_s - left_s, age)
         look = await self._shown(session)
         self._findings.looks += 1
         self._findings.unknowing += look is Look.UNKNOWN
-        if look is Look.ENDED and session.token not in self._asked:
+        if look is Look.ENDED and self._knows(session):
             self._known.add(session)
         self._judge(session, look, began_s - left_s)
-        if look is not Look.ENDED:
-            self._judge_age(began_s - left_s, age)
         return look
 
     def heard(self, token: str, asked_s: float, live: bool) -> None:
         """The service was asked for this verifier."""
-        self._asked.add(token)
         for session in self._ledger.left:
             if live and session.token == token and asked_s > session.left_s:
                 self._broken(
@@ -113,6 +108,10 @@ class Looker:
             if not ended and look is not Look.TAKEN:
                 return f"{session.id} is live, and {look.name}"
         return ""
+
+    def _knows(self, session: Session) -> bool:
+        """Whether it has been told of the session's end: without keys it says so of no token."""
+        return self.verifying.verifier._judge.feed.ended.get(session.id) is not None
 
     async def _shown(self, session: Session) -> Look:
         try:
