@@ -21,6 +21,8 @@ from tests.faults.realtime.looker import MAX_AGE_S, ROUNDING_S, Looker, open_loo
 
 _CALL_S: Final = 1.0
 _POLL_S: Final = 0.05
+_STOPS_WITHIN_S: Final = 0.05
+"""A process on another processor may go on for a moment."""
 HEALS_WITHIN_S: Final = 15.0
 """A client waits up to 5 s before it watches again, and gRPC up to 5 s before it connects again;
 then a snapshot and a checkpoint take a second or two."""
@@ -108,10 +110,12 @@ class Stage:
             await asyncio.sleep(_POLL_S)
             old = [looker for looker in old if looker.verifying.state.stale]
 
-    def heard_of_nothing_after(self, at_s: float) -> None:
-        """Hold the watcher to having had no later checkpoint."""
-        if self.follower.known_s > at_s:
-            late_s = self.follower.known_s - at_s
+    async def hear_nothing(self, lasts_s: float) -> None:
+        """Hold all to what they may know while the engine, or every server, is stopped."""
+        stopped_s = time.monotonic() + _STOPS_WITHIN_S
+        await self.are_stale(stopped_s, lasts_s)
+        if self.follower.known_s > stopped_s:
+            late_s = self.follower.known_s - stopped_s
             self.findings.broken("no_checkpoint_is_made_up", f"one came of {late_s:.3f} s later")
 
     async def renew(self, seat: int) -> None:

@@ -64,9 +64,8 @@ async def _round(
         times, _ = await asyncio.gather(
             strike(scene), stage.renew(dice.randrange(len(stage.lookers)))
         )
-        healed_s = time.monotonic()
         await arena.heals()
-        return times, healed_s
+        return times, time.monotonic()
 
     with ExitStack() as aftermath:
         times, healed_s = await stage.act(struck, str(dice.random()))
