@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,3 +46,9 @@ class Times:
     def percentile(self, percent: int) -> float:
         """The latency in milliseconds that this share of the calls did not exceed."""
         return sorted(self.latencies_ms)[(len(self.latencies_ms) - 1) * percent // 100]
+
+
+def waits(begun_s: Mapping[str, float], ended_s: Iterable[Mapping[str, float]]) -> Times:
+    """How long it was from each begin to each of its ends, all by one clock in seconds."""
+    times = [(ends[name] - at_s) * 1000 for ends in ended_s for name, at_s in begun_s.items()]
+    return Times(0.0, times)

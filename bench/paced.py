@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import random
 import time
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any, Final, Self
 
 import grpc
 
-from answers import WrongAnswerError, check
+from answers import check
+from companion import Companion
 from load import SERVICE, Times
 from serving import Server
 from sessionstore.v1 import session_service_pb2 as pb
@@ -22,42 +21,24 @@ PER_S: Final = 100
 _LONGEST_S: Final = 1200
 """It ends by itself then."""
 _CALL_TIMEOUT_S: Final = 20.0
-_STOP_TIMEOUT_S: Final = 10.0
 _METHOD: Final = "ValidateSession"
 
 
-class PacedLoad:
+class PacedLoad(Companion):
     """ValidateSession of random ones of some live sessions, while the context lasts.
 
     A call is sent when it is due, even if those before it are not answered.
     """
 
     def __init__(self, server: Server, session_ids: Sequence[str]) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._ours, self._theirs = context.Pipe()
-        self._process = context.Process(
-            target=_run,
-            args=(self._theirs, server.address, server.token, session_ids),
-            daemon=True,
-        )
+        super().__init__(_run, server.address, server.token, session_ids)
         self._since = 0.0
 
     def __enter__(self) -> Self:
         """Begin; returns when it is under way."""
-        self._process.start()
-        self._theirs.close()
+        super().__enter__()
         self.take()
         return self
-
-    def __exit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
-        """End."""
-        self._ours.close()
-        self._process.join(_STOP_TIMEOUT_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
 
     def take(self) -> Times:
         """The calls that were answered since this was asked last.
@@ -65,11 +46,7 @@ class PacedLoad:
         Raises:
             WrongAnswerError: a call failed, or an answer was wrong; the process has told which.
         """
-        try:
-            self._ours.send(None)
-            latencies: list[float] = self._ours.recv()
-        except (EOFError, OSError):
-            raise WrongAnswerError("the paced load has failed") from None
+        latencies: list[float] = self.ask()
         since, self._since = self._since, time.monotonic()
         return Times(self._since - since, latencies)
 

@@ -17,6 +17,7 @@ import cpu
 import latency
 import memory
 import operators
+import realtime
 import scale
 import transfer
 
@@ -27,6 +28,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "latency": latency.main,
     "operators": operators.main,
     "transfer": transfer.main,
+    "realtime": realtime.main,
 }
 
 

@@ -10,25 +10,25 @@ import signal
 import struct
 import sys
 import termios
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
-from subprocess import Popen
+from select import select
+from subprocess import PIPE, Popen
 from typing import Any
 
 from typer.testing import CliRunner
 
 from sessionstore.cli.app import app
-from tests.rpc.serving import eventually
 
 COLUMNS = 80
-_LINES = 50
+PROGRAM = str(Path(sys.executable).parent / "sessionctl")
+LINES = 50
+_LOOK_S = 0.05
 
-# A progress bar redraws its line: from a carriage return to the erasing of the line it goes.
-_OVERWRITTEN = re.compile(r"\x1b\[\?25l.*\x1b\[\?25h.*?\x1b\[2K", re.DOTALL)
-_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_WRITTEN = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,39 @@ class Ended:
         return [line.split() for line in self.out.splitlines()]
 
 
+class Running:
+    """A command that goes on until it is told to end."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        self._process = process
+
+    def line(self) -> Any:
+        """The next document on stdout, waited for."""
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        assert line, self._process.communicate()
+        return json.loads(line)
+
+    def said(self, words: str) -> str:
+        """The line of stderr that has these words, waited for."""
+        assert self._process.stderr
+        while words not in (line := self._process.stderr.readline()):
+            assert line, f"{words} was never said"
+        return line
+
+    def unread(self) -> int:
+        """Nobody reads its stdout any more; its exit code."""
+        assert self._process.stdout
+        self._process.stdout.close()
+        return self._process.wait()
+
+    def interrupt(self) -> Ended:
+        """Ctrl-C, and what was not read of it."""
+        self._process.send_signal(signal.SIGINT)
+        out, err = self._process.communicate()
+        return Ended(self._process.returncode, out, err)
+
+
 class Sessionctl:
     """A shell whose environment names a service."""
 
@@ -70,47 +103,79 @@ class Sessionctl:
         assert "Traceback" not in ended.err
         return ended
 
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[Running]:
+        """A process whose lines are read as they come; killed if the test has not ended it."""
+        with Popen(
+            [PROGRAM, *arguments],
+            stdout=PIPE,
+            stderr=PIPE,
+            env={**os.environ, **self.environment},
+            text=True,
+        ) as process:
+            try:
+                yield Running(process)
+            finally:
+                process.kill()
+
     def on_terminal(
         self,
         *arguments: str,
         answer: str = "",
-        interrupt_when: Callable[[], object] | None = None,
+        interrupt_when: Callable[[str], object] | None = None,
     ) -> str:
         """What a process shows on a terminal of 80 columns; its exit code in the last line.
 
         Args:
             arguments: of the command.
             answer: typed beforehand.
-            interrupt_when: Ctrl-C is pressed once this holds.
+            interrupt_when: Ctrl-C is pressed once this holds of what stands there.
         """
         master, slave = pty.openpty()
-        ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", _LINES, COLUMNS, 0, 0))
+        ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         os.write(master, answer.encode())
         environment = {**os.environ, **self.environment, "TERM": "xterm"}
         del environment["COLUMNS"]
-        command = [str(Path(sys.executable).parent / "sessionctl"), *arguments]
+        command = [PROGRAM, *arguments]
+        written, interrupted = b"", False
         with Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
             os.close(slave)
             try:
-                if interrupt_when:
-                    eventually(interrupt_when)
-                    process.send_signal(signal.SIGINT)
-                shown = _everything(master)
+                for part in _parts(master):
+                    written += part
+                    if interrupt_when and not interrupted and interrupt_when(_standing(written)):
+                        process.send_signal(signal.SIGINT)
+                        interrupted = True
             except BaseException:
                 process.kill()
                 raise
         os.close(master)
-        return f"{shown}exit {process.returncode}"
+        return f"{_standing(written)}exit {process.returncode}"
 
 
-def _everything(master: int) -> str:
-    """What is written until the other side is closed, without styles and what was overwritten."""
-    parts = []
+def _parts(master: int) -> Iterator[bytes]:
+    """What is written until the other side is closed; now and then nothing."""
     with suppress(OSError):  # how Linux says that the other side is closed
-        while part := os.read(master, 65536):
-            parts.append(part)
-    shown = _OVERWRITTEN.sub("", b"".join(parts).decode())
-    return _STYLE.sub("", shown).replace("\r\n", "\n")
+        while True:
+            ready, _, _ = select([master], [], [], _LOOK_S)
+            yield os.read(master, 65536) if ready else b""
+
+
+def _standing(written: bytes) -> str:
+    """What is left of it on an endless terminal, without styles and what was overwritten."""
+    lines, at = [""], 0
+    for part in _WRITTEN.findall(written.decode(errors="ignore")):
+        match part:
+            case "\n":
+                at += 1
+                lines += [""] if at == len(lines) else []
+            case "\x1b[1A":
+                at -= 1
+            case "\x1b[2K":
+                lines[at] = ""
+            case _ if part[0] not in "\x1b\r":
+                lines[at] += part
+    return "\n".join(lines)
 
 
 def fits(text: str) -> bool:

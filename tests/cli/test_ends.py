@@ -118,7 +118,7 @@ def test_every_command_of_the_contract_is_there() -> None:
     """All that operators do, and all of SessionService that they need."""
     names = {" ".join(words) for words in commands()}
     assert names == {
-        *("stats", "recent", "users", "list", "show", "explain"),
+        *("stats", "recent", "users", "list", "show", "explain", "watch"),
         *("create", "refresh", "validate", "revoke", "revoke-user", "delete-user"),
         *("import", "export", "adopt", "purge", "audit", "demo"),
         *("jobs list", "jobs run", "keys show", "keys rotate"),

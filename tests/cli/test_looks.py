@@ -112,7 +112,7 @@ def test_an_interrupted_command_says_so_and_ends_with_130(
     service.answer("PurgeSessions", endless)
 
     shown = scripted.on_terminal(
-        "purge", "--older-than", "0", interrupt_when=lambda: len(sent) > 100
+        "purge", "--older-than", "0", interrupt_when=lambda _: len(sent) > 100
     )
 
     assert "go on with --resume r" in shown

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -19,29 +17,22 @@ import pytest
 
 from sessionstore import State
 from sessionstore.testing import SessionServer
+from tests.examples import command, environment
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 ALICE = {"name": "alice", "password": "wonderland"}
 
 
 def environment_of(server: SessionServer, folder: Path) -> dict[str, str]:
     """Where the examples find the service."""
-    token_file = folder / "token"
-    token_file.write_text(server.token)
-    return {
-        **os.environ,
-        "SESSIONSTORE_ADDRESS": server.address,
-        "SESSIONSTORE_TOKEN_FILE": str(token_file),
-        "PORT": "0",
-    }
+    return environment(server.address, server.token, folder)
 
 
 @contextmanager
-def login_service(environment: dict[str, str]) -> Iterator[int]:
+def login_service(variables: dict[str, str]) -> Iterator[int]:
     """A running login service; its port."""
     service = subprocess.Popen(
-        [sys.executable, str(EXAMPLES / "login_service.py")],
-        env=environment,
+        command("login_service"),
+        env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -65,8 +56,8 @@ def one_server() -> Iterator[SessionServer]:
 
 @pytest.fixture(scope="module")
 def port(one_server: SessionServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    environment = environment_of(one_server, tmp_path_factory.mktemp("login_service"))
-    with login_service(environment) as port:
+    variables = environment_of(one_server, tmp_path_factory.mktemp("login_service"))
+    with login_service(variables) as port:
         yield port
 
 
@@ -120,9 +111,13 @@ def live(server: SessionServer) -> list[str]:
 
 
 def test_the_quickstart_lives_through_a_session(server: SessionServer, tmp_path: Path) -> None:
-    environment = environment_of(server, tmp_path)
-    command = [sys.executable, str(EXAMPLES / "quickstart.py")]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command("quickstart"),
+        env=environment_of(server, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert result.returncode == 0, result.stderr
     for line in ("logged in:   session ", "validated:   ACTIVE", "log out all: 9 others ended"):
         assert line in result.stdout
@@ -222,8 +217,8 @@ def test_while_the_service_is_out_of_reach_the_browser_keeps_its_cookies(
     with socket() as nobody_listens:
         nobody_listens.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{nobody_listens.getsockname()[1]}"
-        environment = {**environment_of(server, tmp_path), "SESSIONSTORE_ADDRESS": address}
-        with login_service(environment) as port:
+        variables = {**environment_of(server, tmp_path), "SESSIONSTORE_ADDRESS": address}
+        with login_service(variables) as port:
             laptop = Browser(port, "laptop")
             before = {"access": tokens.access_token, "refresh": tokens.refresh_token}
             laptop.cookies = dict(before)

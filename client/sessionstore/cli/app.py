@@ -28,6 +28,7 @@ from sessionstore.cli.commands.show import show
 from sessionstore.cli.commands.stats import stats
 from sessionstore.cli.commands.users import users
 from sessionstore.cli.commands.validate import validate
+from sessionstore.cli.commands.watch import watch
 from sessionstore.cli.exits import MEANINGS
 
 _EXIT_CODES = "Exit codes: " + "; ".join(f"{code.value} {text}" for code, text in MEANINGS.items())
@@ -59,6 +60,7 @@ def _spelled(name: str) -> str:
 
 
 _add("Look", stats=stats, recent=recent, users=users, list=list_, show=show, explain=explain)
+_add("Look", watch=watch)
 _add("Act for a user", create=create, refresh=refresh, validate=validate, revoke=revoke)
 _add("Act for a user", revoke_user=revoke_user, delete_user=delete_user)
 _add("Move from and to other systems", import_=import_, export=export, adopt=adopt)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import select
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -22,6 +27,10 @@ from rich.progress import (
 
 from sessionstore.cli.durations import rfc3339
 from sessionstore.types import Session
+from sessionstore.watch_types import Event
+
+_IDS: Mapping[type, str] = {Session: "session_id", Event: "event_id"}
+"""What the contract calls an `id`."""
 
 
 class Format(StrEnum):
@@ -45,6 +54,7 @@ class Output:
         # What callers stored is printed as it is: neither markup nor smileys.
         self._out = Console(markup=False, emoji=False, highlight=False)
         self._err = Console(stderr=True, markup=False, emoji=False, highlight=False)
+        self._notes = self._err
 
     def show(self, answer: object, *tables: RenderableType) -> None:
         """One answer: as one JSON document, or as tables."""
@@ -64,7 +74,39 @@ class Output:
 
     def note(self, sentence: str) -> None:
         """A remark beside the answer."""
-        self._err.print(sentence, soft_wrap=True)
+        self._notes.print(sentence, soft_wrap=True)
+
+    def expect_reader(self) -> None:
+        """Make sure that somebody may still read stdout, while there is nothing to write.
+
+        Raises:
+            BrokenPipeError: nobody does.
+        """
+        if not hasattr(select, "poll"):  # Windows
+            return
+        polled = select.poll()
+        with suppress(OSError):  # stdout is no file
+            polled.register(sys.stdout, 0)  # whether it is broken is always told
+        if polled.poll(0):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether stdout is a terminal."""
+        return self._out.is_terminal
+
+    @contextmanager
+    def live(self, view: RenderableType) -> Iterator[None]:
+        """Show on stdout, a terminal, what looks different all the time.
+
+        Notes stand above it where stderr is a terminal too.
+        """
+        with Live(view, console=self._out, redirect_stdout=False, redirect_stderr=False):
+            self._notes = self._out if self.interactive else self._err
+            try:
+                yield
+            finally:
+                self._notes = self._err
 
     @property
     def interactive(self) -> bool:
@@ -108,7 +150,7 @@ def jsonable(value: Any) -> Any:
     Fields are named as in the contract; times are RFC 3339 in UTC, durations seconds with an "s".
     """
     if is_dataclass(value):
-        renamed = {"id": "session_id"} if isinstance(value, Session) else {}
+        renamed = {"id": _IDS.get(type(value), "id")}
         return {
             renamed.get(field.name, field.name): jsonable(getattr(value, field.name))
             for field in fields(value)

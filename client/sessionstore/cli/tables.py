@@ -58,8 +58,8 @@ def session_table(sessions: Iterable[Session], *, users: bool = True) -> Table:
             session.id,
             state_of(session),
             ago(session.create_time),
-            _cut(session.user_id) if users else _expires(session),
-            _cut(client_of(session.client)),
+            cut(session.user_id) if users else _expires(session),
+            cut(client_of(session.client)),
         )
     return made
 
@@ -107,7 +107,7 @@ def _expires(session: Session) -> str:
     return ago(session.expire_time) if session.active else ""
 
 
-def _cut(text: str) -> Text:
+def cut(text: str) -> Text:
     """One line, cut to the width that its column gets."""
     return Text(plain(text), no_wrap=True, overflow="ellipsis")
 
