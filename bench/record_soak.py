@@ -33,17 +33,20 @@ _ABOUT: Final = (
 _COLUMNS: Final = (
     "Rows of another commit stand as an earlier run recorded them. Held: rounds in which each call"
     " had to be answered within 100 ms after its deadline. Outage: the longest time from the"
-    " healing to a Validate that works."
+    " healing to a Validate that works, or to all verifiers knowing all. Latest: the longest time"
+    " from an acknowledged revoke to a verifier that still took a token of the session; its bound"
+    " is 2 s."
 )
 _LINE: Final = re.compile(
     # The helper `rounds` of tests/conftest.py prints ahead of it, on the same line.
     r"(?:^|\brounds: \d+ )(?P<name>[^:]+): rounds=(?P<rounds>\d+) calls=(?P<calls>\d+)"
     r" violations=(?P<violations>\d+) seconds=(?P<seconds>[\d.]+)"
-    r"(?: held=(?P<held>\d+) void=(?P<void>\d+) outage=(?P<outage>[\d.]+))?\s*$"
+    r"(?: held=(?P<held>\d+))?(?: void=(?P<void>\d+))?(?: outage=(?P<outage>[\d.]+))?"
+    r"(?: latest=(?P<latest>[\d.]+))?\s*$"
 )
 _RECORDED: Final = re.compile(
     r"^\| ([^|]+?) \| (\d+) \| (\d+) \| (\d+) \| ([\d.]+) \| (\d*) ?\| (\d*) ?\| ([\d.]*) ?"
-    r"\| ([0-9a-f]+(?:-dirty)?) \|$"
+    r"\| ([\d.]*) ?\| ([0-9a-f]+(?:-dirty)?) \|$"
 )
 _PASSED: Final = re.compile(r"^=+ .*\b(?P<passed>\d+) passed.* in [\d.]+s")
 
@@ -61,6 +64,8 @@ class Row:
     """Of chaos: rounds in which calls had to be answered in time."""
     void: str
     outage_s: str
+    latest_s: str
+    """Of verifiers: how long after its session's end a token was still taken, at most."""
     commit: str
 
 
@@ -124,6 +129,7 @@ def parsed(line: str) -> Row | None:
         found["held"] or "",
         found["void"] or "",
         found["outage"] or "",
+        found["latest"] or "",
         MADE,
     )
 
@@ -150,7 +156,7 @@ def accept(run: Run, rounds: int) -> None:
 def report(run: Run) -> str:
     """The section's text: the rows of this run, and those of other tests that stand there."""
     rows = {row.name: row for row in recorded()} | {row.name: row for row in run.rows}
-    chaos = [row for row in rows.values() if row.held]
+    chaos = [row for row in rows.values() if row.outage_s]
     lines = [
         _ABOUT,
         "",
@@ -164,12 +170,16 @@ def report(run: Run) -> str:
         "",
         _COLUMNS,
         "",
-        "| test | rounds | calls | violations | duration, s | held | void | outage, s | commit |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---|",
+        (
+            "| test | rounds | calls | violations | duration, s | held | void | outage, s"
+            " | latest, s | commit |"
+        ),
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---|",
     ]
     lines += [
         f"| {row.name.replace('_', ' ')} | {row.rounds} | {row.calls} | {row.violations}"
-        f" | {row.seconds:.1f} | {row.held} | {row.void} | {row.outage_s} | {row.commit} |"
+        f" | {row.seconds:.1f} | {row.held} | {row.void} | {row.outage_s} | {row.latest_s}"
+        f" | {row.commit} |"
         for row in rows.values()
     ]
     return "\n".join(lines)

@@ -63,12 +63,16 @@ _OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
     # gRPC does not retry a call that outgrew this buffer; its default of 256 KiB is 400 tokens.
     ("grpc.per_rpc_retry_buffer_size", _LARGEST_MESSAGE),
-    ("grpc.keepalive_time_ms", 30_000),
+    # A connection that is dead in one direction is found out within 25 s. Any ping may be the one
+    # that finds out, not only those of keepalive, and gRPC would wait a minute for it.
+    ("grpc.keepalive_time_ms", 15_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
     # gRPC waits a second before it connects again, by default: longer than most retries.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # How long an attempt to connect may take: TLS over a far way takes a second.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     # Channels share connections by default, in a forked child also with those of its parent.
     ("grpc.use_local_subchannel_pool", 1),

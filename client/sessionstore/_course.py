@@ -60,8 +60,9 @@ class Course:
 
     def over(self, error: Exception | None) -> float:
         """A stream has ended; seconds to wait before the next."""
-        if isinstance(error, _CURSOR_IS_USELESS):
+        if self.cursor and isinstance(error, _CURSOR_IS_USELESS):
             self.cursor = ""
+            self._failures = 0  # there is a server that answers
         good, self._good = self._good, False
         if good and error is None:
             return 0.0

@@ -308,6 +308,23 @@ async def test_following_begins_anew_where_events_are_missing(
     assert [each.session_id for each in snapshot.sessions] == ["missed"]
 
 
+async def test_following_begins_anew_soon_however_long_it_failed_before(
+    service: FakeService, watching: Callable[..., Updates]
+) -> None:
+    """Whoever says that the cursor is too old can be asked for a snapshot."""
+    for script in (*[UNAVAILABLE] * 3, failing(grpc.StatusCode.OUT_OF_RANGE, "CURSOR_TOO_OLD")):
+        service.answer_once("WatchSessions", script)
+    FakeLog(service)
+    updates = watching("follow", "c1")
+
+    for _ in range(4):
+        interrupted = await updates.next(Interrupted)
+
+    assert type(interrupted.error) is CursorTooOld
+    assert interrupted.retry_delay <= timedelta(seconds=0.1)
+    assert await updates.next(Snapshot)
+
+
 async def test_following_outlives_a_cursor_that_a_newer_server_cannot_read(
     service: FakeService, watching: Callable[..., Updates]
 ) -> None:

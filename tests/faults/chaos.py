@@ -65,9 +65,7 @@ class Chaos:
 
     def conclude(self) -> None:
         """Tell what came of it, and fail on any violation. The servers still run."""
-        for server in self.arena.servers:
-            faults = [line for line in server.log().splitlines() if _is_fault(line)]
-            self.tally.check(not faults, "a server's log tells of a fault: " + "\n".join(faults))
+        hear_servers(self.arena, self.tally)
         errors = " ".join(f"{kind}={number}" for kind, number in sorted(self.errors.items()))
         print(f"errors: {errors or 'none'}")  # noqa: T201  the result of a soak
         self.tally.conclude(
@@ -126,6 +124,13 @@ class Chaos:
             if call.outcome is not Outcome.OK:
                 self.errors[call.reason or call.code] += 1
         self.calls += history.rpcs
+
+
+def hear_servers(arena: Arena, tally: Tally) -> None:
+    """Note whether the log of a server tells of a fault. They still run."""
+    for server in arena.servers:
+        faults = [line for line in server.log().splitlines() if _is_fault(line)]
+        tally.check(not faults, "a server's log tells of a fault: " + "\n".join(faults))
 
 
 def _is_fault(line: str) -> bool:

@@ -25,6 +25,12 @@ class Line(Enum):
     """It is accepted and lost, both ways."""
     MUTE = auto()
     """Requests arrive and are executed; what answers them is lost."""
+    DEAF = auto()
+    """Requests are lost; what answers earlier ones arrives."""
+    LATE = auto()
+    """Requests arrive in time; what answers them comes `Proxy.delay_s` late."""
+    HELD = auto()
+    """So too, but what answers them waits until the line is in another state."""
     SLICED = auto()
     """It comes a few bytes at a time."""
 
@@ -37,16 +43,16 @@ class Direction:
     """
 
     def __init__(self, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+        self.answers = answers
         self._writer = writer
-        self._answers = answers
         self._lost = False
 
     async def carry(self, chunk: bytes, line: Line, delay_s: float) -> None:
         """Pass a chunk on, as the line lets it."""
-        self._lost |= line is Line.SILENT or (line is Line.MUTE and self._answers)
+        self._lost |= line is Line.SILENT or line is (Line.MUTE if self.answers else Line.DEAF)
         if self._lost:
             return
-        if line is Line.SLOW:
+        if line is Line.SLOW or (line is Line.LATE and self.answers):
             await asyncio.sleep(delay_s)
         for piece in _slices(chunk) if line is Line.SLICED else (chunk,):
             self._writer.write(piece)

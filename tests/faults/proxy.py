@@ -122,6 +122,8 @@ class Proxy:
         self._dial = dial
         self._watch = watch
         self._connections: set[asyncio.Task[None]] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
 
     @classmethod
     @asynccontextmanager
@@ -165,8 +167,16 @@ class Proxy:
     def turn(self, line: Line) -> None:
         """Change the state of the line."""
         self.line = line
+        if line is Line.HELD:
+            self._flows.clear()
+        else:
+            self._flows.set()
         if line is Line.DOWN:
             self.cut()
+
+    async def flows(self) -> None:
+        """Wait until answers are not held."""
+        await self._flows.wait()
 
     def cut(self) -> None:
         """End every connection."""
@@ -249,6 +259,8 @@ class _Link:
     async def _carry(self, direction: Direction, chunk: bytes) -> None:
         proxy = self._proxy
         proxy.struck += proxy.line is not Line.CLEAR
+        if direction.answers:
+            await proxy.flows()
         await direction.carry(chunk, proxy.line, proxy.delay_s)
 
 

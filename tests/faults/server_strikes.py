@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from base64 import urlsafe_b64decode
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +15,7 @@ from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.refresh import PREFIX
 from tests.faults.arena import KEY_PUBLISH_S, KEY_RELOAD_S, Arena
 from tests.faults.backend import Backend, answered, new_user
+from tests.faults.sessiond import Sessiond
 from tests.faults.strikes import Scene, Strike
 
 _DOWN_S: Final = (0.0, 0.3)
@@ -28,8 +30,17 @@ _GIVES_UP_S: Final = (0.0, 0.03)
 
 async def server_killed(scene: Scene) -> int:
     """A server is killed (SIGKILL), and started again where it served."""
+    return await _down(scene, Sessiond.kill9)
+
+
+async def server_restarted(scene: Scene) -> int:
+    """A server is stopped in order (SIGTERM), and started again where it served."""
+    return await _down(scene, Sessiond.stop)
+
+
+async def _down(scene: Scene, end: Callable[[Sessiond], None]) -> int:
     server = scene.dice.choice(scene.arena.servers)
-    await scene.arena.do(server.kill9)
+    await scene.arena.do(end, server)
     await asyncio.sleep(scene.dice.uniform(*_DOWN_S))
     await scene.arena.do(server.start)
     return 1

@@ -25,10 +25,11 @@ class Scene:
     """So many more users, who work until they are cancelled."""
     aftermath: ExitStack
     """What is put right only after the round."""
+    lasts_s: tuple[float, float] = LASTS_S
 
     async def lasts(self) -> None:
         """Let the fault be for a while."""
-        await asyncio.sleep(self.dice.uniform(*LASTS_S))
+        await asyncio.sleep(self.dice.uniform(*self.lasts_s))
 
 
 Strike: TypeAlias = Callable[[Scene], Awaitable[int]]

@@ -53,6 +53,7 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.http2.ping_timeout_ms", 20_000),
         )
     )
     _check_address(transport.listen)
