@@ -22,6 +22,9 @@ SHORTEST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
 _MOST_DOUBLINGS = 10
 
+# The system's: forked processes would throw the same as their siblings.
+_dice = random.SystemRandom()
+
 # After a change of version a server may not read a cursor that it once gave.
 _CURSOR_IS_USELESS = (CursorTooOld, LogRewound, InvalidRequest)
 _HOPELESS = (CallerNotAuthenticated, CallerNotPermitted)
@@ -68,7 +71,7 @@ class Course:
             return 0.0
         longest = min(ldexp(SHORTEST_DELAY_S, self._failures), LONGEST_DELAY_S)
         self._failures = min(self._failures + 1, _MOST_DOUBLINGS)
-        delay = longest * random.uniform(0.5, 1.0)  # noqa: S311  spreads load, hides nothing
+        delay = longest * _dice.uniform(0.5, 1.0)
         asked_for = error.retry_after if isinstance(error, SessionStoreError) else None
         return max(delay, asked_for.total_seconds() if asked_for else 0.0)
 

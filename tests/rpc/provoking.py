@@ -170,16 +170,19 @@ class Provoker:
         return refused(admin.rotate)
 
     def cursor_too_old(self) -> Refused:
-        watch = watched(self.server)
-        Logs.behind(self.server).write("alice", 3)
-        Logs.behind(self.server).trim("alice", 2)
-        return refused(watched, self.server, cursor=watch.cursor)
+        # All watchers share a reader, which hears of it too: nobody else may watch this server.
+        server = self.serve_with()
+        watch = watched(server)
+        Logs.behind(server).write("alice", 3)
+        Logs.behind(server).trim("alice", 2)
+        return refused(watched, server, cursor=watch.cursor)
 
     def log_rewound(self) -> Refused:
-        Logs.behind(self.server).write("alice", 3)
-        watch = watched(self.server)
-        Logs.behind(self.server).drop("alice")
-        return refused(watched, self.server, cursor=watch.cursor)
+        server = self.serve_with()
+        Logs.behind(server).write("alice", 3)
+        watch = watched(server)
+        Logs.behind(server).drop("alice")
+        return refused(watched, server, cursor=watch.cursor)
 
     def watcher_too_slow(self) -> Refused:
         server = self.serve_with(watch_backlog=500)

@@ -7,12 +7,12 @@ events stays right.
 from __future__ import annotations
 
 import asyncio
-import random
 from typing import Final
 
 import structlog
 from redis.exceptions import RedisError
 
+from sessiond.domain import jitter
 from sessiond.domain.errors import SessionStoreError
 from sessiond.domain.ids import PARTITIONS
 from sessiond.store.replies import Pruned
@@ -42,9 +42,9 @@ class Reaper:
         partitions = list(range(PARTITIONS))
         while True:
             # Servers start together: each takes its own way, and its own time.
-            random.shuffle(partitions)
+            jitter.shuffle(partitions)
             for partition in partitions:
-                spread = random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  no secret
+                spread = jitter.between(1 - _JITTER, 1 + _JITTER)
                 await asyncio.sleep(self._interval_s / PARTITIONS * spread)
                 try:
                     await self.sweep(partition)

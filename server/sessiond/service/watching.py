@@ -7,13 +7,13 @@ as the live feed has told; from then on it is told by the feed. So it misses not
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from sessiond.domain import jitter
 from sessiond.domain.errors import (
     CursorTooOldError,
     LogRewoundError,
@@ -139,8 +139,8 @@ class Watching:
     async def _parts(
         self, watcher: Watcher, begin: Mapping[int, Place] | None
     ) -> AsyncGenerator[Part, None]:
-        jitter = random.uniform(1 - _AGE_JITTER, 1 + _AGE_JITTER)  # noqa: S311  no secret
-        age_s = self._limits.max_age.total_seconds() * jitter
+        spread = jitter.between(1 - _AGE_JITTER, 1 + _AGE_JITTER)
+        age_s = self._limits.max_age.total_seconds() * spread
         at_age = asyncio.get_running_loop().call_later(age_s, watcher.finish)
         try:
             async for part in self._all_parts(watcher, begin):

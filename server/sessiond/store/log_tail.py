@@ -8,7 +8,6 @@ after it: only that read tells up to when nothing is missing.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, Final
 import structlog
 from redis.asyncio.connection import AbstractConnection
 
+from sessiond.domain import jitter
 from sessiond.domain.errors import CursorTooOldError, LogRewoundError
 from sessiond.store.engine_errors import lost
 from sessiond.store.line import Line
@@ -209,7 +209,7 @@ class LogTail:
         least_s, most_s = _BACKOFF_S
         rest_s = min(least_s * 2**self._failures, most_s)
         self._failures = min(self._failures + 1, 10)
-        await asyncio.sleep(rest_s * random.uniform(0.5, 1.0))  # noqa: S311  no secret
+        await asyncio.sleep(rest_s * jitter.between(0.5, 1.0))
 
 
 def _is_full(reply: Any) -> bool:
