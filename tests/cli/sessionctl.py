@@ -135,7 +135,8 @@ class Sessionctl:
         ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
         os.write(master, answer.encode())
         environment = {**os.environ, **self.environment, "TERM": "xterm"}
-        del environment["COLUMNS"]
+        for fixed in ("COLUMNS", "LINES"):
+            environment.pop(fixed, None)
         command = [PROGRAM, *arguments]
         written, interrupted = b"", False
         with Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment) as process:
