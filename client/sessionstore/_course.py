@@ -11,12 +11,10 @@ import grpc
 from sessionstore.errors import (
     CallerNotAuthenticated,
     CallerNotPermitted,
-    CursorTooOld,
     InvalidRequest,
-    LogRewound,
     SessionStoreError,
 )
-from sessionstore.watch_types import Checkpoint, Interrupted, WatchUpdate
+from sessionstore.watch_types import CURSOR_IS_USELESS, Checkpoint, Interrupted, WatchUpdate
 
 SHORTEST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
@@ -25,8 +23,6 @@ _MOST_DOUBLINGS = 10
 # The system's: forked processes would throw the same as their siblings.
 _dice = random.SystemRandom()
 
-# After a change of version a server may not read a cursor that it once gave.
-_CURSOR_IS_USELESS = (CursorTooOld, LogRewound, InvalidRequest)
 _HOPELESS = (CallerNotAuthenticated, CallerNotPermitted)
 
 
@@ -63,7 +59,7 @@ class Course:
 
     def over(self, error: Exception | None) -> float:
         """A stream has ended; seconds to wait before the next."""
-        if self.cursor and isinstance(error, _CURSOR_IS_USELESS):
+        if self.cursor and isinstance(error, CURSOR_IS_USELESS):
             self.cursor = ""
             self._failures = 0  # there is a server that answers
         good, self._good = self._good, False

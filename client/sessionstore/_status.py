@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 import grpc
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
@@ -34,10 +35,22 @@ class Details:
                 yield violation.field, violation.description
 
 
-def serialized(code: grpc.StatusCode, reason: str, metadata: Mapping[str, str]) -> bytes:
-    """A google.rpc.Status as the service would send it."""
-    status = Status(code=code.value[0])
-    status.details.add().Pack(ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata))
+def serialized(
+    code: grpc.StatusCode,
+    reason: str,
+    metadata: Mapping[str, str],
+    *,
+    domain: str = DOMAIN,
+    message: str = "",
+    retry_after: timedelta | None = None,
+) -> bytes:
+    """A google.rpc.Status (AIP-193); without more as the service would send it."""
+    status = Status(code=code.value[0], message=message)
+    status.details.add().Pack(ErrorInfo(reason=reason, domain=domain, metadata=metadata))
+    if retry_after is not None:
+        delay = Duration()
+        delay.FromTimedelta(retry_after)
+        status.details.add().Pack(RetryInfo(retry_delay=delay))
     data: bytes = status.SerializeToString()
     return data
 

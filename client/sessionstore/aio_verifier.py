@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
 from contextlib import suppress
 from datetime import timedelta
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sessionstore._feed_task import FeedTask
+from sessionstore._forks import begin_anew_in_children
 from sessionstore._verifying.making import make_judge
 from sessionstore._verifying.refusals import no_answer
 from sessionstore._verifying.rules import KeyNotKnownError, Rules
@@ -43,7 +43,7 @@ class AsyncLocalVerifier:
         self._judge = make_judge(self._rules)
         self._feed: FeedTask | None = None
         self._forgotten: weakref.finalize[..., Any] | None = None
-        _verifiers.add(self)
+        begin_anew_in_children(self)
 
     async def verify(self, token: str) -> VerifiedToken:
         """What a good token of a live session says; see `LocalVerifier.verify`."""
@@ -130,15 +130,3 @@ class AsyncLocalVerifier:
             self._forgotten.detach()
         self._judge = make_judge(self._rules)
         self._feed = None
-
-
-_verifiers: weakref.WeakSet[AsyncLocalVerifier] = weakref.WeakSet()
-
-
-def _after_fork_in_child() -> None:
-    for verifier in list(_verifiers):
-        verifier._after_fork()  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from contextlib import suppress
@@ -11,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sessionstore._feed_thread import FeedThread
+from sessionstore._forks import begin_anew_in_children
 from sessionstore._verifying.making import make_judge
 from sessionstore._verifying.refusals import no_answer
 from sessionstore._verifying.rules import KeyNotKnownError, Rules
@@ -59,7 +59,7 @@ class LocalVerifier:
         self._feed: FeedThread | None = None
         self._starting = threading.Lock()
         self._forgotten: weakref.finalize[..., Any] | None = None
-        _verifiers.add(self)
+        begin_anew_in_children(self)
 
     def verify(self, token: str) -> VerifiedToken:
         """What a good token of a live session says.
@@ -161,14 +161,4 @@ class LocalVerifier:
         self._starting = threading.Lock()
 
 
-_verifiers: weakref.WeakSet[LocalVerifier] = weakref.WeakSet()
 _inherited: list[FeedThread | None] = []
-
-
-def _after_fork_in_child() -> None:
-    for verifier in list(_verifiers):
-        verifier._after_fork()  # noqa: SLF001
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from sessionstore._enums import EndReason, EventType
-from sessionstore.errors import SessionStoreError
+from sessionstore.errors import CursorTooOld, InvalidRequest, LogRewound, SessionStoreError
 
 __all__ = [
     "Checkpoint",
@@ -20,6 +20,9 @@ __all__ = [
     "Snapshot",
     "WatchUpdate",
 ]
+
+# The last of a server of another version, which cannot read what one of its kind once gave.
+CURSOR_IS_USELESS = (CursorTooOld, LogRewound, InvalidRequest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,13 +98,19 @@ class Interrupted:
     """A stream has ended, and another one follows."""
 
     error: SessionStoreError | None
-    """Why; None if the server was done with it, as at its stop. With CursorTooOld, LogRewound, or
-    InvalidRequest (a cursor that cannot be read any more) events are missing: a snapshot
-    follows."""
+    """Why; None if the server was done with it, as at its stop."""
     retry_delay: timedelta
     """How long it takes before it is tried again."""
     cursor: str = field(repr=False)
     """Where it goes on; empty if with a snapshot."""
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether events are missing from here to the snapshot that follows.
+
+        So it is with CursorTooOld, LogRewound, and InvalidRequest: a cursor that cannot be read.
+        """
+        return isinstance(self.error, CURSOR_IS_USELESS)
 
 
 WatchUpdate: TypeAlias = Opened | Snapshot | Events | Checkpoint

@@ -15,11 +15,8 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
-from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
-from google.rpc.status_pb2 import Status
 
-from sessionstore import AsyncLocalVerifier, LocalVerifier, VerifiedToken
+from sessionstore import AsyncLocalVerifier, LocalVerifier, VerifiedToken, _status
 from sessionstore._failures import DETAILS_KEY
 from sessionstore.errors import SessionStoreError
 from sessionstore.integrations._given import must_be, several
@@ -148,13 +145,12 @@ def _code(refusal: Refusal) -> grpc.StatusCode:
 
 def _details(refusal: Refusal) -> tuple[tuple[str, bytes], ...]:
     """The status in the form of AIP-193, as trailing metadata."""
-    metadata = {"end_reason": refusal.end_reason.value} if refusal.end_reason else {}
-    status = Status(code=_code(refusal).value[0], message=refusal.description)
-    status.details.add().Pack(
-        ErrorInfo(reason=refusal.reason.value, domain=ERROR_DOMAIN, metadata=metadata)
+    status = _status.serialized(
+        _code(refusal),
+        refusal.reason.value,
+        {"end_reason": refusal.end_reason.value} if refusal.end_reason else {},
+        domain=ERROR_DOMAIN,
+        message=refusal.description,
+        retry_after=refusal.retry_after if refusal.reason == Reason.UNAVAILABLE else None,
     )
-    if refusal.reason == Reason.UNAVAILABLE:
-        delay = Duration()
-        delay.FromTimedelta(refusal.retry_after)
-        status.details.add().Pack(RetryInfo(retry_delay=delay))
-    return ((DETAILS_KEY, status.SerializeToString()),)
+    return ((DETAILS_KEY, status),)

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -69,7 +69,8 @@ class Flight(Generic[R]):
 class _Renewals(Generic[R]):
     """The refreshes under way, and those that nobody answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, refresh: Callable[..., Awaitable[RefreshedSession]]) -> None:
+        self._call = refresh
         self._lock = threading.Lock()
         self._flights: dict[str, Flight[R]] = {}
         self._unanswered: dict[bytes, str] = {}
@@ -112,9 +113,6 @@ class _Renewals(Generic[R]):
                     return await call()
             return await call()
 
-    async def _call(self, token: str, **options: Any) -> RefreshedSession:
-        raise NotImplementedError
-
     def _add(self, flight: Flight[R]) -> None:
         # Those whose request was torn off before it could leave are at the front, and over.
         while self._flights and self._is_over(next(iter(self._flights.values()))):
@@ -149,9 +147,12 @@ class Renewals(_Renewals["Future[RefreshedSession]"]):
     """For threads: what is awaited here never suspends."""
 
     def __init__(self, client: SessionClient) -> None:
-        super().__init__()
         must_be(client, SessionClient)
-        self._client = client
+
+        async def refresh(token: str, **options: Any) -> RefreshedSession:
+            return client.refresh(token, **options)
+
+        super().__init__(refresh)
 
     async def renew(
         self, token: str, client: ClientInfo, patience: Patience = NEEDED
@@ -187,16 +188,12 @@ class Renewals(_Renewals["Future[RefreshedSession]"]):
             flight.result.set_exception(error)
             raise
 
-    async def _call(self, token: str, **options: Any) -> RefreshedSession:
-        return self._client.refresh(token, **options)
-
 
 class AsyncRenewals(_Renewals["asyncio.Task[RefreshedSession]"]):
     """For asyncio."""
 
     def __init__(self, client: AsyncSessionClient) -> None:
-        super().__init__()
-        self._client = client
+        super().__init__(client.refresh)
         self._tasks: set[asyncio.Task[RefreshedSession]] = set()
 
     async def renew(
@@ -228,6 +225,3 @@ class AsyncRenewals(_Renewals["asyncio.Task[RefreshedSession]"]):
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # whoever waited has it; else asyncio would complain that nobody did
-
-    async def _call(self, token: str, **options: Any) -> RefreshedSession:
-        return await self._client.refresh(token, **options)

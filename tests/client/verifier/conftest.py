@@ -17,6 +17,7 @@ from sessionstore import (
     VerifiedToken,
     VerifierState,
 )
+from sessionstore._verifying.steady import steady_s
 from tests.client.conftest import TOKEN
 from tests.client.fake_log import FakeLog
 from tests.client.fake_service import FakeService
@@ -48,6 +49,11 @@ class Verifying:
     @property
     def state(self) -> VerifierState:
         return self.verifier.state
+
+    async def keys_are_old(self) -> None:
+        """Wait until a token of an unknown key may have them fetched again."""
+        keys = self.verifier._judge.keys
+        await eventually(lambda: not keys.are_recent(steady_s()))
 
     async def refusal(self, token: str) -> Any:
         """The error that refuses the token; fails if it is taken."""

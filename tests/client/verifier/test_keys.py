@@ -51,7 +51,7 @@ async def test_a_token_of_an_unknown_key_has_the_keys_fetched_once(
 ) -> None:
     """However many come at once: nobody is refused, and one request is sent."""
     publish(service, key, other_key)
-    await asyncio.sleep(0.1)  # the first keys have to be older than a moment
+    await verifier.keys_are_old()
     before = len(service.received["GetSigningKeys"])
 
     verified = await asyncio.gather(*(verifier.verify(token(other_key)) for _ in range(20)))
@@ -75,7 +75,7 @@ async def test_those_who_wait_for_keys_in_vain_wait_together(
         unavailable(*args)
 
     service.answer("GetSigningKeys", fail_late)
-    await asyncio.sleep(0.1)  # the first keys have to be older than a moment
+    await verifier.keys_are_old()
 
     refusals = await asyncio.gather(*(verifier.refusal(token(other_key)) for _ in range(5)))
 
@@ -120,7 +120,7 @@ async def test_a_withdrawn_key_verifies_nothing_any_more(
     await verifier.verify(remembered)
 
     publish(service, other_key)
-    await asyncio.sleep(0.1)  # the first keys have to be older than a moment
+    await verifier.keys_are_old()
     await verifier.verify(token(other_key))
 
     assert type(await verifier.refusal(remembered)) is TokenInvalid

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sessionstore.cli.output import Output, jsonable
-from sessionstore.cli.watching.notices import BEGIN_ANEW
+from sessionstore.errors import SessionStoreError
 from sessionstore.watch_types import Checkpoint, Events, Interrupted, Snapshot, WatchUpdate
 
 
@@ -44,8 +44,8 @@ class Lines:
                 if self._gap:
                     self._print({"type": "GAP", "reason": self._gap})
                     self._gap = ""
-            case Interrupted(error=error) if isinstance(error, BEGIN_ANEW):
-                self._gap = error.reason
+            case Interrupted(has_gap=True, error=SessionStoreError(reason=reason)):
+                self._gap = reason
 
     def _events(self, update: Events) -> None:
         """The cursor is behind all of them: until the last one, what came before has to do."""

@@ -6,12 +6,7 @@ from sessionstore.cli.durations import short
 from sessionstore.cli.exits import sentence_of
 from sessionstore.cli.output import Output
 from sessionstore.cli.tables import counted
-from sessionstore.errors import CursorTooOld, InvalidRequest, LogRewound
 from sessionstore.watch_types import Interrupted, Opened, Snapshot, WatchUpdate
-
-BEGIN_ANEW = (CursorTooOld, LogRewound, InvalidRequest)
-"""After these the cursor is of no use, and events are missing. The last is a server's of another
-version."""
 
 
 class Notices:
@@ -39,7 +34,7 @@ class Notices:
         if problem != self._problem:
             self._output.note(f"sessionctl: {problem}; {_next(update)}")
         self._problem = problem
-        if isinstance(update.error, BEGIN_ANEW):
+        if update.has_gap:
             self._gap, self._dead = True, 0
 
     def _snapshot(self, part: Snapshot) -> None:
@@ -54,6 +49,6 @@ class Notices:
 
 
 def _next(update: Interrupted) -> str:
-    if isinstance(update.error, BEGIN_ANEW):
+    if update.has_gap:
         return "beginning anew"
     return f"trying again in {short(update.retry_delay)}" if update.retry_delay else "resuming"

@@ -1,5 +1,5 @@
 -- Reads events of a partition after a place in its log, if nothing between the two was lost.
--- include:
+-- include: log
 -- flags: no-writes
 --   KEYS[1] partition base
 --   ARGV[1] id of the event that the place is at, '0-0' before the first
@@ -7,19 +7,13 @@
 -- Returns {'OK', events that the log holds, {event, ...}}, {'TOO_OLD'} if events after the place were
 -- trimmed, or {'REWOUND'} if the log never came as far, or came there another way.
 local id, count, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local info = {}
-if redis.call('EXISTS', LOG) == 1 then
-  local flat = redis.call('XINFO', 'STREAM', LOG)
-  for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
-end
-local held, added = info['length'] or 0, info['entries-added'] or 0
+local last, added, held = log_extent()
 -- A log is trimmed at its beginning alone, so that what is gone are the first events.
 local gone = added - held
 
 if count > added then return { 'REWOUND' } end
 if count == added then
-  local known = id == (info['last-generated-id'] or '0-0')
-  return known and { 'OK', held, {} } or { 'REWOUND' }
+  return id == last and { 'OK', held, {} } or { 'REWOUND' }
 end
 if count < gone then return { 'TOO_OLD' } end
 -- The first event that is left comes after a place at the last that is gone; any other is at an event.
