@@ -30,6 +30,7 @@ from sessiond.rpc import decode, encode
 from sessiond.rpc.call import Call
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.settings import Settings
+from sessiond.store.access import Access
 from sessiond.store.engine_errors import translated
 from sessiond.store.link import Argument, LinkLimits
 
@@ -50,9 +51,9 @@ class PooledLink:
     _pool_class: type[ConnectionPool] = BlockingConnectionPool
     _pool_options: Mapping[str, Any] = {"max_connections": _CONNECTIONS, "timeout": _POOL_WAIT_S}
 
-    def __init__(self, url: str, limits: LinkLimits, ca_file: str | None = None) -> None:
-        if ca_file:
-            raise ValueError("the baseline has no TLS")
+    def __init__(self, url: str, limits: LinkLimits, access: Access) -> None:
+        if access != Access():
+            raise ValueError("the baseline introduces itself to nobody")
         pool = self._pool_class.from_url(
             url,
             **self._pool_options,

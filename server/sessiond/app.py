@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -22,14 +21,16 @@ from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.readiness import Readiness
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
-from sessiond.store.connect import EMBEDDED, FAKE, redacted, scheme_of
+from sessiond.store.access import Access
+from sessiond.store.connect import OpenLink
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.link import LinkLimits, OpenLink
+from sessiond.store.link import LinkLimits
 from sessiond.store.log_tail import TailWays
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
+from sessiond.store.store_url import StoreUrl, Topology, redacted
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
 from sessiond.use_cases import UseCases
@@ -162,7 +163,7 @@ class App:
             scripts.keys,
             settings.all_profiles().values(),
             strict=not settings.dev,
-            checked=scheme_of(settings.effective_store_url) != FAKE,
+            checked=StoreUrl.parse(settings.effective_store_url).topology is not Topology.FAKE,
         )
 
         async def on_change(ready: bool) -> None:
@@ -191,10 +192,10 @@ class App:
     async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, TailWays]:
         settings = self.settings
         url = settings.effective_store_url
-        scheme = scheme_of(url)
-        if scheme == EMBEDDED:
+        topology = StoreUrl.parse(url).topology
+        if topology is Topology.EMBEDDED:
             engine = EmbeddedEngine(
-                _directory(url),
+                Path(StoreUrl.parse(url).path),
                 appendfsync=settings.embedded_appendfsync,
                 maxmemory=settings.embedded_maxmemory,
             )
@@ -206,8 +207,8 @@ class App:
             read_s=settings.store_read_timeout.total_seconds(),
             in_flight=settings.store_max_in_flight,
         )
-        ca_file = str(settings.store_ca_file) if settings.store_ca_file else None
-        runner = ScriptRunner(self._open_link(url, limits, ca_file))
+        access = Access(ca_file=settings.store_ca_file)
+        runner = ScriptRunner(self._open_link(url, limits, access))
         self._stack.push_async_callback(runner.close)
         keyspace = Keyspace(settings.key_prefix)
         ends = EndPolicy(
@@ -217,9 +218,13 @@ class App:
             log_ms=milliseconds(settings.event_log_time),
             log_most=settings.event_log_max_length,
         )
-        scripts = ScriptSet(runner, keyspace, ends, shebang=scheme != FAKE)
-        connections = connect.connections(url, limits, ca_file)
-        return runner, scripts, TailWays(connections, limits, scripts, frugal=scheme == FAKE)
+        scripts = ScriptSet(runner, keyspace, ends, shebang=topology is not Topology.FAKE)
+        connections = connect.connections(url, limits, access)
+        return (
+            runner,
+            scripts,
+            TailWays(connections, limits, scripts, frugal=topology is Topology.FAKE),
+        )
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""
@@ -241,13 +246,3 @@ class App:
             await asyncio.wait([task])
 
         self._stack.push_async_callback(end)
-
-
-def _directory(url: str) -> Path:
-    parts = urlsplit(url)
-    path = parts.netloc + parts.path
-    if not path:
-        raise StartupError(
-            "an embedded:// store URL names a directory: embedded:///var/lib/sessiond"
-        )
-    return Path(path)

@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from sessiond.domain import ids
 from sessiond.store import loader
-from sessiond.store.connect import open_link
+from sessiond.store.connect import connections, open_link
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits
+from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
@@ -199,3 +200,8 @@ def open_store(
     runner, keys = ScriptRunner(open_link(url or engine.url, limits)), Keyspace(prefix)
     store = Store(ScriptSet(runner, keys, ends, shebang=has_shebang(engine)))
     return store, Inside(runner, keys, prefix, has_shebang(engine))
+
+
+def node_link(url: str, limits: LinkLimits) -> Multiplexer:
+    """A link to one node."""
+    return Multiplexer(connections(url, limits), limits)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from sessiond.store.access import Access
 from sessiond.store.checks import check_engine, clock_skew_s
 from sessiond.store.connect import open_link
 from sessiond.store.keyspace import Keyspace
@@ -54,9 +55,7 @@ async def test_a_check_that_is_refused_warns_by_name(
     """Managed engines and a least-privilege user do not let everybody look."""
     name, password = f"no-{refused}", "a-password-of-the-test"
     await admin.command("ACL", "SETUSER", name, "on", f">{password}", "~*", "+@all", f"-{refused}")
-    limited = ScriptRunner(
-        open_link(f"{engine.url}?username={name}&password={password}", LinkLimits())
-    )
+    limited = ScriptRunner(open_link(engine.url, LinkLimits(), Access(name, password)))
     try:
         findings = await check_engine(limited, KEYS)
     finally:

@@ -13,7 +13,7 @@ from redis.asyncio.connection import AbstractConnection
 
 from sessiond.domain.errors import StartupError, StoreUnavailableError
 from sessiond.domain.session import EndReason
-from sessiond.store.connect import connections, open_link
+from sessiond.store.connect import connections
 from sessiond.store.engine_errors import ConnectionLostError
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits
@@ -25,7 +25,7 @@ from tests.conftest import rounds
 from tests.engines import Engine
 from tests.rpc.engines import hung
 from tests.store.counting import Counting
-from tests.store.inside import open_store
+from tests.store.inside import node_link, open_store
 from tests.store.kit import ENDS, MINUTE, create, login
 from tests.store.scripted import OK, scripted
 
@@ -39,7 +39,7 @@ SOMEBODY = "A" * 24
 async def test_a_reply_that_nobody_asked_for_ends_the_connection() -> None:
     """Were it kept, each caller after it would get the reply of the one before."""
     async with scripted(lambda command: b"+" + command[0] + b"\r\n") as engine:
-        link = open_link(engine.url, LinkLimits())
+        link = node_link(engine.url, LinkLimits())
         assert await link.send("FIRST") == b"FIRST"
         engine.say(b"+STRAY\r\n")
         await engine.until_left()
@@ -51,7 +51,7 @@ async def test_a_reply_that_nobody_asked_for_ends_the_connection() -> None:
 async def test_a_broken_connection_fails_what_is_in_flight_at_once_and_heals() -> None:
     """No caller waits for a timeout, and the next command connects again."""
     async with scripted(lambda c: b"" if c[0] == b"LOST" else OK) as engine:
-        link = open_link(engine.url, LinkLimits(read_s=60))
+        link = node_link(engine.url, LinkLimits(read_s=60))
         lost = [link.send("LOST") for _ in range(100)]
         await engine.until_asked(100)
         engine.connections[-1].transport.abort()
@@ -80,7 +80,7 @@ async def test_an_engine_that_is_no_longer_the_primary_is_left() -> None:
     async with scripted(
         lambda _: b"-READONLY You can't write against a read only replica.\r\n"
     ) as e:
-        link = open_link(e.url, LinkLimits())
+        link = node_link(e.url, LinkLimits())
         for number in (1, 2):
             with pytest.raises(StoreUnavailableError):
                 await link.send("SET", "a", "b")
@@ -116,7 +116,7 @@ async def test_a_stuck_engine_fails_calls_in_time_and_is_back_at_once(
 async def test_an_engine_that_is_slow_is_not_taken_for_stuck() -> None:
     """As long as replies come, those behind them may take longer than it may be silent."""
     async with scripted(lambda _: b"") as engine:
-        link = open_link(engine.url, UNHURRIED)
+        link = node_link(engine.url, UNHURRIED)
         calls = [link.send(f"C{i}") for i in range(6)]
         await engine.until_asked(6)
         for _ in calls:
@@ -141,7 +141,7 @@ async def test_an_engine_that_hangs_is_unavailable_after_the_read_timeout() -> N
 
 
 async def _is_unavailable(url: str, limits: LinkLimits) -> None:
-    runner = ScriptRunner(open_link(url, limits))
+    runner = ScriptRunner(node_link(url, limits))
     store = Store(ScriptSet(runner, Keyspace(), ENDS))
     async with asyncio.timeout(SOON_S):
         with pytest.raises(StoreUnavailableError):
@@ -168,7 +168,7 @@ async def test_an_engine_that_refuses_the_connection_is_unavailable(
 ) -> None:
     """Whoever may not come in, or not yet, gets no answer for an answer."""
     async with scripted(lambda _: OK, handshake=refusal) as engine:
-        link = open_link(engine.url, PATIENT)
+        link = node_link(engine.url, PATIENT)
         with pytest.raises(StoreUnavailableError, match=told):
             await link.send("GET", "a")
         assert not engine.asked
@@ -200,7 +200,7 @@ async def test_a_connection_that_the_network_gave_up_on_is_no_reply() -> None:
 async def test_a_batch_that_may_not_run_scripts_is_unavailable() -> None:
     """As a single call is; a fault of ours it is not."""
     async with scripted(lambda _: b"-NOPERM this user has no permissions\r\n") as engine:
-        runner = ScriptRunner(open_link(engine.url, PATIENT))
+        runner = ScriptRunner(node_link(engine.url, PATIENT))
         store = Store(ScriptSet(runner, Keyspace(), ENDS))
         with pytest.raises(StoreUnavailableError, match="credentials"):
             await store.validate_many([SOMEBODY] * 3, MINUTE)
@@ -209,28 +209,17 @@ async def test_a_batch_that_may_not_run_scripts_is_unavailable() -> None:
         await runner.close()
 
 
-@pytest.mark.parametrize("query", ["foo=bar", "ssl_cert_reqs=none", "health_check_interval=x"])
+@pytest.mark.parametrize("query", ["foo=bar", "ssl_cert_reqs=none", "protocol=3"])
 def test_a_url_with_an_option_that_does_not_fit_is_refused_at_the_start(query: str) -> None:
     """Found at the first command, it would leave every call without an answer."""
     with pytest.raises(StartupError, match="is wrong"):
-        open_link(f"redis://127.0.0.1?{query}", LinkLimits())
-
-
-async def test_a_url_does_not_change_how_replies_are_read(engine: Engine) -> None:
-    """Not their protocol, nor their type, nor who keeps time."""
-    if engine.name == "fakeredis":
-        pytest.skip("its handshake differs")
-    url = f"{engine.url}?protocol=3&decode_responses=true&socket_timeout=0.001"
-    link = open_link(url, LinkLimits())
-    assert await link.send("BLPOP", "nothing", "0.05") is None
-    assert await link.send("ECHO", "a") == b"a"
-    await link.close()
+        node_link(f"redis://127.0.0.1?{query}", LinkLimits())
 
 
 async def test_what_was_never_written_goes_over_the_next_connection() -> None:
     """It is no lost call: nobody but us has seen it."""
     async with scripted(lambda c: b"" if c[0] == b"LOST" else OK) as engine:
-        link = open_link(engine.url, PATIENT)
+        link = node_link(engine.url, PATIENT)
         lost = link.send("LOST")
         await engine.until_asked(1)
         engine.connections[-1].transport.abort()
@@ -261,7 +250,7 @@ async def test_callers_keep_their_own_replies_over_many_broken_connections() -> 
         return reply
 
     async with scripted(answer) as engine:
-        link = open_link(engine.url, PATIENT)
+        link = node_link(engine.url, PATIENT)
         told = {True: 0, False: 0}
         for turn in range(number):
             words = [f"{turn} {i}".encode() for i in range(50)]

@@ -14,14 +14,13 @@ from sessiond.domain.errors import (
     SessionNotFoundError,
     StoreUnavailableError,
 )
-from sessiond.store.connect import open_link
 from sessiond.store.link import LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.scripts import Store
 from tests.conftest import rounds
 from tests.engines import Engine
 from tests.store.counting import Counting
-from tests.store.inside import Inside, open_store, until
+from tests.store.inside import Inside, node_link, open_store, until
 from tests.store.kit import ALICE, NOBODY, create, login, refresh
 from tests.store.scripted import OK, scripted
 from tests.store.walk import walk
@@ -51,7 +50,7 @@ async def test_commands_of_two_ticks_are_two_writes(
 async def test_a_command_does_not_wait_for_the_replies_to_those_before() -> None:
     """The engine has said nothing yet, and is asked again."""
     async with scripted(lambda _: b"") as engine:
-        link = open_link(engine.url, LinkLimits())
+        link = node_link(engine.url, LinkLimits())
         first = link.send("FIRST")
         await engine.until_asked(1)
         second = link.send("SECOND")
@@ -126,7 +125,7 @@ async def test_a_cancelled_callers_command_is_still_done_and_its_reply_dropped(
 
 async def test_callers_who_leave_at_random_never_get_each_others_replies(engine: Engine) -> None:
     """Many at once, a third of them cancelled somewhere on the way."""
-    link = open_link(engine.url, LinkLimits())
+    link = node_link(engine.url, LinkLimits())
     chances = random.Random(0)
 
     async def ask(word: str) -> bool:
@@ -160,7 +159,7 @@ async def test_a_reply_in_pieces_is_put_together() -> None:
 async def test_commands_in_flight_are_bounded() -> None:
     """One more is refused without being sent; there is room again when a reply has come."""
     async with scripted(lambda _: b"") as engine:
-        link = open_link(engine.url, LinkLimits(in_flight=10))
+        link = node_link(engine.url, LinkLimits(in_flight=10))
         calls = [link.send(f"C{i}") for i in range(10)]
         with pytest.raises(OverloadedError):
             await link.send("ELEVENTH")
@@ -188,7 +187,7 @@ async def test_closing_waits_for_what_was_sent(engine: Engine, prefix: str, insi
 
 async def test_a_closed_link_takes_no_more(engine: Engine) -> None:
     """Nothing would end the connection that it made."""
-    link = open_link(engine.url, LinkLimits())
+    link = node_link(engine.url, LinkLimits())
     assert await link.send("ECHO", "a") == b"a"
     await link.close()
     with pytest.raises(StoreUnavailableError):

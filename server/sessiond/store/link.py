@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -41,7 +41,3 @@ class Link(Protocol):
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         ...
-
-
-OpenLink: TypeAlias = Callable[[str, LinkLimits, str | None], Link]
-"""Opens a link to a store URL; the PEM file, if any, is what a rediss:// server is verified by."""
