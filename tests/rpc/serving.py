@@ -118,6 +118,8 @@ def make_settings(directory: Path, store_url: str, **overrides: Any) -> Settings
         "drain_time": "0s",
         # It draws random numbers in this process, which hypothesis takes for its own tests'.
         "reaper_interval": "0s",
+        # The engine may be a thread of this process, and wait its turn on a busy machine.
+        "store_read_timeout": "8s",
     }
     return Settings(**{**defaults, **overrides})
 
