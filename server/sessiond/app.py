@@ -145,6 +145,7 @@ class App:
             AdminServicer(use_cases.operators(jobs.jobs)),
         )
         jobs.metrics.show_watching(use_cases.watching.figures)
+        jobs.metrics.show_failovers(lambda: use_cases.reassertion.figures)
         if settings.ops_listen:
             self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
             self._stack.push_async_callback(asyncio.to_thread, end_metrics)
@@ -161,6 +162,7 @@ class App:
             store,
             scripts.keys,
             settings.all_profiles().values(),
+            on_histories=use_cases.reassertion.notice,
             strict=not settings.dev,
             checked=StoreUrl.parse(settings.effective_store_url).topology is not Topology.FAKE,
         )
@@ -173,6 +175,7 @@ class App:
             await front.health.set(serving=ready)
 
         self._run(readiness.watch(on_change))
+        self._run(use_cases.reassertion.run())
         self._run(self._reload(ring.reload_if_changed, "key ring"))
         self._run(self._reload(callers.reload_if_changed, "callers file"))
         if settings.reaper_interval:

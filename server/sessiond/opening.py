@@ -31,15 +31,13 @@ def store_access(settings: Settings) -> Access:
         cert_file=settings.store_cert_file,
         key_file=settings.store_key_file,
     )
-    return replace(
-        access,
-        sentinels=replace(
-            access,
-            username=settings.store_sentinel_username,
-            password=_plain(settings.store_sentinel_password),
-            password_file=settings.store_sentinel_password_file,
-        ),
-    )
+    username = settings.store_sentinel_username
+    password = _plain(settings.store_sentinel_password)
+    password_file = settings.store_sentinel_password_file
+    if not (username or password or password_file):
+        return access
+    watched = replace(access, username=username, password=password, password_file=password_file)
+    return replace(access, sentinels=watched)
 
 
 def _plain(secret: SecretStr | None) -> str | None:

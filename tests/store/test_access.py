@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -249,9 +250,11 @@ async def test_a_password_file_that_is_gone_is_an_outage_and_no_fault(
 def test_a_file_that_is_of_no_use_stops_the_start(tmp_path: Path, missing: str) -> None:
     """It is named, whether it is missing or empty."""
     file = tmp_path / "file"
-    for write in (lambda: None, file.touch):
-        write()
-        access = Access(**{missing: file})
+    for is_there in (False, True):
+        if is_there:
+            file.touch()
+        given: dict[str, Any] = {missing: file}
+        access = Access(**given)
         with pytest.raises(StartupError, match=str(file)):
             open_link("rediss://127.0.0.1", LIMITS, access)
         with pytest.raises(StartupError, match=str(file)):
