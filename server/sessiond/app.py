@@ -16,16 +16,15 @@ from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
+from sessiond.opening import link_limits, store_access
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.readiness import Readiness
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
-from sessiond.store.access import Access
 from sessiond.store.connect import OpenLink
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.link import LinkLimits
 from sessiond.store.log_tail import TailWays
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
@@ -146,6 +145,7 @@ class App:
             AdminServicer(use_cases.operators(jobs.jobs)),
         )
         jobs.metrics.show_watching(use_cases.watching.figures)
+        jobs.metrics.show_failovers(lambda: use_cases.reassertion.figures)
         if settings.ops_listen:
             self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
             self._stack.push_async_callback(asyncio.to_thread, end_metrics)
@@ -162,6 +162,7 @@ class App:
             store,
             scripts.keys,
             settings.all_profiles().values(),
+            on_histories=use_cases.reassertion.notice,
             strict=not settings.dev,
             checked=StoreUrl.parse(settings.effective_store_url).topology is not Topology.FAKE,
         )
@@ -174,6 +175,7 @@ class App:
             await front.health.set(serving=ready)
 
         self._run(readiness.watch(on_change))
+        self._run(use_cases.reassertion.run())
         self._run(self._reload(ring.reload_if_changed, "key ring"))
         self._run(self._reload(callers.reload_if_changed, "callers file"))
         if settings.reaper_interval:
@@ -202,12 +204,7 @@ class App:
             await engine.start()
             self._stack.push_async_callback(engine.stop)
             url = engine.url
-        limits = LinkLimits(
-            connect_s=settings.store_connect_timeout.total_seconds(),
-            read_s=settings.store_read_timeout.total_seconds(),
-            in_flight=settings.store_max_in_flight,
-        )
-        access = Access(ca_file=settings.store_ca_file)
+        limits, access = link_limits(settings), store_access(settings)
         runner = ScriptRunner(self._open_link(url, limits, access))
         self._stack.push_async_callback(runner.close)
         keyspace = Keyspace(settings.key_prefix)
