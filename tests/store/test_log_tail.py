@@ -116,7 +116,7 @@ async def test_an_engine_that_forgot_the_scripts_is_given_them_again(
         pytest.skip("places are checked over fresh connections only")
     async with following(engine, inside) as tail:
         await tail.checkpoint()
-        await inside.ask("SCRIPT", "FLUSH")
+        await inside.everywhere("SCRIPT", "FLUSH")
         written = await write(inside, 3)
         await tail.until(lambda: tail.reconnections)
         await tail.checkpoint()

@@ -81,7 +81,7 @@ class Readiness:
         """Why the store cannot be used now; empty if it can."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                skew = await clock_skew_s(self._runner)
+                skew = await clock_skew_s(self._runner, self._keyspace)
                 if self._was_admitted and not await self._store.is_registered():
                     if not self._emptied:
                         self._log.error("store_emptied")
@@ -94,7 +94,7 @@ class Readiness:
             return str(error)
         except Exception as error:  # noqa: BLE001  whatever it is, the store cannot be used
             return self._hindrance(error)
-        if abs(skew) > MAX_SKEW_S:
+        if skew > MAX_SKEW_S:
             return f"this machine's clock is over {MAX_SKEW_S:g} s off the store's"
         return ""
 
