@@ -14,6 +14,8 @@ from sessiond.store.link import LinkLimits
 from sessiond.store.runner import ScriptRunner
 from tests.engines import Engine
 
+pytestmark = pytest.mark.one_node
+
 KEYS = Keyspace("checks")
 
 

@@ -21,7 +21,6 @@ PRIMARIES: Final = 3
 _ATTEMPTS: Final = 3
 _PATIENCE_S: Final = 30.0
 _POLL_S: Final = 0.02
-_ASK_AGAIN_S: Final = 2.0
 
 
 @dataclass
@@ -79,6 +78,9 @@ class Cluster:
 
     name: RealName
     nodes: list[ClusterNode]
+    node_timeout_s: float
+    _voted_s: dict[str, float] = field(default_factory=dict)
+    """By replica: from when on it may be voted for."""
 
     @property
     def url(self) -> str:
@@ -125,17 +127,12 @@ class Cluster:
 
     def swap(self, primary: ClusterNode) -> ClusterNode:
         """Hand a primary's place to its replica, in order; who has it now."""
-        heir, asked_s = self.replica_of(primary), 0.0
-
-        def took_over() -> bool:
-            nonlocal asked_s
-            # Primaries do not vote twice about the same place within two node timeouts.
-            if not heir.is_primary() and time.monotonic() > asked_s + _ASK_AGAIN_S:
-                asked_s = time.monotonic()
-                heir.ask("CLUSTER", "FAILOVER")
-            return heir.is_primary()
-
-        _until(took_over)
+        heir = self.replica_of(primary)
+        _until(lambda: time.monotonic() > self._voted_s.get(heir.id, 0.0))
+        heir.ask("CLUSTER", "FAILOVER")
+        _until(heir.is_primary)
+        # Nobody votes twice about one place within two node timeouts; asked, it would just hang.
+        self._voted_s[primary.id] = time.monotonic() + 2.1 * self.node_timeout_s
         self.settle()
         return heir
 
@@ -178,7 +175,7 @@ class Cluster:
 def start_cluster(name: RealName, *, node_timeout_ms: int = 2_000) -> Iterator[Cluster]:
     """A cluster of six nodes; without one another they know nothing."""
     with _started(name, node_timeout_ms) as nodes:
-        cluster = Cluster(name, nodes)
+        cluster = Cluster(name, nodes, node_timeout_ms / 1000)
         primaries, replicas = nodes[:PRIMARIES], nodes[PRIMARIES:]
         share = -(-CLUSTER_SLOTS // PRIMARIES)
         for i, node in enumerate(nodes):

@@ -48,6 +48,8 @@ class ClusterLink:
 
     async def send(self, *command: Argument) -> Any:
         """Send a command to the node that holds its key; see `Link.send`."""
+        if self._closed:
+            raise StoreUnavailableError("the connection to the store was closed")
         slot = slot_of_key(str(command[_KEY_AT.get(str(command[0]), 1)]))
         if slot not in self._barred:
             try:
@@ -72,8 +74,8 @@ class ClusterLink:
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         self._closed = True
-        await self._view.close()
         await asyncio.gather(*(node.close() for node in self._nodes.values()), *self._leaving)
+        await self._view.close()
 
     async def _ask(self, slot: int, command: tuple[Argument, ...]) -> Any:
         """Send a command once, and learn from a refusal.
@@ -126,8 +128,6 @@ class ClusterLink:
             self._prune()
         node = self._nodes.get(address)
         if node is None:
-            if self._closed:
-                raise StoreUnavailableError("the connection to the store was closed")
             node = self._nodes[address] = Multiplexer(self._door.at(address), self._door.limits)
         return node
 

@@ -45,7 +45,6 @@ class ClusterView:
         self._renewing: asyncio.Task[None] | None = None
         self._asked_s = float("-inf")
         self._problem = "no node of the cluster answers"
-        self._closed = False
         self._log = structlog.get_logger("sessiond.store")
         self.map: SlotMap | None = None
         """The latest one; None before the first."""
@@ -81,15 +80,12 @@ class ClusterView:
         return self._renewing
 
     async def close(self) -> None:
-        """Ask no more."""
-        self._closed = True
+        """Ask no more, until it is asked again."""
         if self._renewing:
             self._renewing.cancel()
             await asyncio.wait([self._renewing])
 
     async def _renew(self) -> None:
-        if self._closed:
-            return
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(self._asked_s + _LEAST_S - clock())
         self._asked_s = clock()
