@@ -52,15 +52,19 @@ _POLL_S: Final = 0.01
 _PORT_ATTEMPTS: Final = 5
 
 
-class Engine(Protocol):
-    """What a test may ask of any engine."""
+class Reachable(Protocol):
+    """One engine, or several that are one store."""
 
     @property
     def name(self) -> EngineName: ...
 
     @property
     def url(self) -> str:
-        """unix://PATH, rediss://127.0.0.1:PORT, or fakeredis://127.0.0.1:PORT."""
+        """unix://PATH, SCHEME://127.0.0.1:PORT, or redis+cluster:// and several of those."""
+
+
+class Engine(Reachable, Protocol):
+    """What a test may ask of any engine."""
 
     @property
     def config(self) -> Mapping[str, str]:

@@ -19,13 +19,13 @@ from sessiond.jobs.reaper import Reaper
 from sessiond.opening import link_limits, store_access
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
+from sessiond.service.live_feed import Tail
 from sessiond.service.readiness import Readiness
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
 from sessiond.store.connect import OpenLink
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.log_tail import TailWays
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
@@ -125,8 +125,8 @@ class App:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
-        runner, scripts, tail = await self._open_store()
-        use_cases = UseCases(settings, scripts, tail, ring)
+        runner, scripts, make_tail = await self._open_store()
+        use_cases = UseCases(settings, scripts, make_tail, ring)
         self._stack.push_async_callback(use_cases.watching.close)
         jobs = background(
             settings,
@@ -191,7 +191,7 @@ class App:
             dev=settings.dev,
         )
 
-    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, TailWays]:
+    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, Callable[[], Tail]]:
         settings = self.settings
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
@@ -216,12 +216,7 @@ class App:
             log_most=settings.event_log_max_length,
         )
         scripts = ScriptSet(runner, keyspace, ends, shebang=topology is not Topology.FAKE)
-        connections = connect.connections(url, limits, access)
-        return (
-            runner,
-            scripts,
-            TailWays(connections, limits, scripts, frugal=topology is Topology.FAKE),
-        )
+        return runner, scripts, connect.tails(url, limits, access, scripts)
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from sessiond.domain.profile import DEFAULT_PROFILE
@@ -17,7 +18,7 @@ from sessiond.service.jobs import Jobs
 from sessiond.service.judging import Judge
 from sessiond.service.key_rotation import KeyRotation
 from sessiond.service.lifecycle import Lifecycle
-from sessiond.service.live_feed import LiveFeed
+from sessiond.service.live_feed import LiveFeed, Tail
 from sessiond.service.operators import Operators
 from sessiond.service.orphans import Orphans
 from sessiond.service.policy import Policies
@@ -34,7 +35,6 @@ from sessiond.store.audit import AuditStore
 from sessiond.store.explanation import ExplanationStore
 from sessiond.store.job_ledger import JobLedger
 from sessiond.store.log import LogStore
-from sessiond.store.log_tail import LogTail, TailWays
 from sessiond.store.maintenance import Maintenance
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
@@ -51,7 +51,11 @@ class UseCases:
     """Those of one server; what several need is made once."""
 
     def __init__(
-        self, settings: Settings, scripts: ScriptSet, tail: TailWays, ring: KeyRing
+        self,
+        settings: Settings,
+        scripts: ScriptSet,
+        make_tail: Callable[[], Tail],
+        ring: KeyRing,
     ) -> None:
         self._settings = settings
         self._ring = ring
@@ -90,7 +94,7 @@ class UseCases:
         self.orphans: Final = Orphans(self.store, self._maintenance, self._walk)
         self.watching: Final = Watching(
             LogStore(scripts),
-            LiveFeed(lambda: LogTail(tail)),
+            LiveFeed(make_tail),
             WatchLimits(settings.max_watchers, settings.watch_backlog, settings.watch_max_age),
         )
 

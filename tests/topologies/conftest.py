@@ -1,19 +1,25 @@
-"""A group that sentinels watch, and servers over it."""
+"""Stores of more than one node, and servers over them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.engines import require_engine
+from sessiond.store.scripts import Store
+from tests.engines import RealName, require_engine
 from tests.rpc.logs import Log, captured
 from tests.rpc.serving import Server, ServerLoop, make_settings, serve
+from tests.store.inside import Inside, open_store
+from tests.store.kit import PROFILES
+from tests.topologies.cluster import Cluster, start_cluster
 from tests.topologies.sentinel_group import Group, start_group
 
+CLUSTER_ENGINES: tuple[RealName, ...] = ("redis7", "valkey")
 ServeOn = Callable[..., AbstractContextManager[Server]]
 
 
@@ -56,3 +62,33 @@ def serve_on(loop: ServerLoop, tmp_path_factory: pytest.TempPathFactory) -> Serv
         return serve(loop, made)
 
     return start
+
+
+@pytest.fixture(scope="session", params=CLUSTER_ENGINES)
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Six nodes of each engine in turn; whoever breaks something mends it."""
+    require_engine(request.param)
+    with start_cluster(request.param) as started:
+        yield started
+
+
+@pytest.fixture
+async def opened(cluster: Cluster) -> AsyncIterator[tuple[Store, Inside]]:
+    """A registered store without sessions on the cluster, and its inside."""
+    cluster.settle()
+    store, inside = open_store(cluster, f"t{uuid.uuid4().hex[:12]}")
+    await store.register(PROFILES)
+    yield store, inside
+    await inside.runner.close()
+
+
+@pytest.fixture
+def store(opened: tuple[Store, Inside]) -> Store:
+    """A registered store with no sessions."""
+    return opened[0]
+
+
+@pytest.fixture
+def inside(opened: tuple[Store, Inside]) -> Inside:
+    """What is behind the store."""
+    return opened[1]

@@ -86,7 +86,7 @@ class Readiness:
         """Why the store cannot be used now; empty if it can."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                skew = await clock_skew_s(self._runner)
+                skew = await clock_skew_s(self._runner, self._keyspace)
                 if self._checked and not await self._takes_writes():
                     self._admitted = False
                     return "the store is a replica, and takes no writes"
@@ -102,7 +102,7 @@ class Readiness:
             return str(error)
         except Exception as error:  # noqa: BLE001  whatever it is, the store cannot be used
             return self._hindrance(error)
-        if abs(skew) > MAX_SKEW_S:
+        if skew > MAX_SKEW_S:
             return f"this machine's clock is over {MAX_SKEW_S:g} s off the store's"
         return ""
 
@@ -119,7 +119,7 @@ class Readiness:
 
     async def _takes_writes(self) -> bool:
         """Whether no node is a replica, and tell of their histories if so."""
-        nodes = await replication(self._runner)
+        nodes = await replication(self._runner, self._keyspace)
         if not all(node.is_primary for node in nodes):
             return False
         if nodes:
