@@ -125,7 +125,10 @@ class App:
         if settings.dev:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
-        callers = Callers.load(settings.effective_callers_file)
+        callers = Callers.load(
+            settings.effective_callers_file,
+            certificates=settings.tls_client_ca_file is not None,
+        )
         runner, scripts, tail = await self._open_store()
         use_cases = UseCases(settings, scripts, tail, ring)
         self._stack.push_async_callback(use_cases.watching.close)
@@ -176,6 +179,8 @@ class App:
         self._run(readiness.watch(on_change))
         self._run(self._reload(ring.reload_if_changed, "key ring"))
         self._run(self._reload(callers.reload_if_changed, "callers file"))
+        if front.tls:
+            self._run(self._reload(front.tls.reload_if_changed, "certificates"))
         if settings.reaper_interval:
             interval_s = settings.reaper_interval.total_seconds()
             reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
@@ -185,6 +190,7 @@ class App:
             "serving",
             address=self.address,
             tls=settings.tls_cert_file is not None,
+            client_certificates=settings.tls_client_ca_file is not None,
             store=redacted(settings.effective_store_url),
             dev=settings.dev,
         )

@@ -31,17 +31,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "INVALID_FIELD", "domain": "sessionstore.v1", "metadata": {}}
     """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 2
-    """UNAUTHENTICATED. The call carries no "authorization: Bearer" metadata.
+    """UNAUTHENTICATED. The call carries no "authorization: Bearer" metadata, and its connection no
+    certificate of a caller.
 
         {"reason": "CREDENTIALS_MISSING", "domain": "sessionstore.v1", "metadata": {}}
     """
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 3
-    """UNAUTHENTICATED. The caller's service token is forged, damaged, of an unknown caller, or cut off.
+    """UNAUTHENTICATED. The caller's service token or certificate is forged, damaged, of an unknown caller, or
+    cut off.
 
         {"reason": "CREDENTIALS_INVALID", "domain": "sessionstore.v1", "metadata": {}}
     """
     ERROR_REASON_CREDENTIALS_EXPIRED: _ErrorReason.ValueType  # 4
-    """UNAUTHENTICATED. The caller's service token expired.
+    """UNAUTHENTICATED. The caller's service token or certificate expired.
 
         {"reason": "CREDENTIALS_EXPIRED", "domain": "sessionstore.v1", "metadata": {}}
     """
@@ -216,17 +218,19 @@ google.rpc.BadRequest names each.
     {"reason": "INVALID_FIELD", "domain": "sessionstore.v1", "metadata": {}}
 """
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 2
-"""UNAUTHENTICATED. The call carries no "authorization: Bearer" metadata.
+"""UNAUTHENTICATED. The call carries no "authorization: Bearer" metadata, and its connection no
+certificate of a caller.
 
     {"reason": "CREDENTIALS_MISSING", "domain": "sessionstore.v1", "metadata": {}}
 """
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 3
-"""UNAUTHENTICATED. The caller's service token is forged, damaged, of an unknown caller, or cut off.
+"""UNAUTHENTICATED. The caller's service token or certificate is forged, damaged, of an unknown caller, or
+cut off.
 
     {"reason": "CREDENTIALS_INVALID", "domain": "sessionstore.v1", "metadata": {}}
 """
 ERROR_REASON_CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 4
-"""UNAUTHENTICATED. The caller's service token expired.
+"""UNAUTHENTICATED. The caller's service token or certificate expired.
 
     {"reason": "CREDENTIALS_EXPIRED", "domain": "sessionstore.v1", "metadata": {}}
 """

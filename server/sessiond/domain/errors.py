@@ -80,19 +80,19 @@ class InvalidFieldError(SessionStoreError):
 
 
 class CredentialsMissingError(SessionStoreError):
-    """The call carries no bearer token."""
+    """The call carries no bearer token, and its connection no certificate of a caller."""
 
     reason = Reason.CREDENTIALS_MISSING
 
 
 class CredentialsInvalidError(SessionStoreError):
-    """The caller's service token is forged, damaged, not ours, or cut off."""
+    """The caller's service token is forged, damaged or not ours, or its credentials are cut off."""
 
     reason = Reason.CREDENTIALS_INVALID
 
 
 class CredentialsExpiredError(SessionStoreError):
-    """The caller's service token was good and has expired."""
+    """The caller's service token or certificate was good and has expired."""
 
     reason = Reason.CREDENTIALS_EXPIRED
 

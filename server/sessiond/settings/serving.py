@@ -27,6 +27,12 @@ class ServingSettings(CommonSettings):
 
     tls_key_file: Path | None = Field(default=None, description="PEM private key of the chain.")
 
+    tls_client_ca_file: Path | None = Field(
+        default=None,
+        description="PEM certificates of authorities. With it, every client must present a"
+        " certificate signed by one of them, which may also tell which caller it is (mTLS).",
+    )
+
     plaintext: bool = Field(
         default=False,
         description="Serve without TLS on an address that is not loopback, behind a proxy or mesh"
@@ -52,6 +58,13 @@ class ServingSettings(CommonSettings):
         default=5 * 1024 * 1024, ge=16_384, description="The largest request message, in bytes."
     )
 
+    max_connection_age: Duration = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(seconds=1),
+        description="How long a connection is used, give or take a tenth; its client makes a new"
+        " one, by the certificates of then, and loses no call.",
+    )
+
     drain_time: Duration = Field(
         default=timedelta(seconds=10), description="How long calls in flight may finish at a stop."
     )
@@ -65,6 +78,11 @@ class ServingSettings(CommonSettings):
             )
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE go together")
+        if self.tls_client_ca_file and self.tls_cert_file is None:
+            raise ValueError(
+                "SESSIOND_TLS_CLIENT_CA_FILE: clients show certificates over TLS only, which"
+                " SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE turn on"
+            )
         if self.tls_cert_file is None and not self.plaintext and host not in LOOPBACK:
             raise ValueError(
                 "SESSIOND_LISTEN: without SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE only"
