@@ -13,6 +13,7 @@ import structlog
 
 from sessiond import devmode
 from sessiond.background import background
+from sessiond.domain.callers import CallerLimits
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
@@ -128,6 +129,11 @@ class App:
         callers = Callers.load(
             settings.effective_callers_file,
             certificates=settings.tls_client_ca_file is not None,
+            limits=CallerLimits(
+                settings.caller_max_in_flight,
+                settings.caller_calls_per_second or None,
+                settings.caller_max_watchers,
+            ),
         )
         runner, scripts, tail = await self._open_store()
         use_cases = UseCases(settings, scripts, tail, ring)

@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha import reflection
 from sessiond.ops.audit_file import AuditFile
 from sessiond.rpc.health import Health
 from sessiond.rpc.interceptors.audit_trail import AuditTrail, Keep
+from sessiond.rpc.interceptors.caller_limits import CallerLimit
 from sessiond.rpc.interceptors.credentials import Credentials
 from sessiond.rpc.interceptors.deadline import Deadline
 from sessiond.rpc.interceptors.errors import ErrorBoundary
@@ -51,6 +52,7 @@ class Front:
             Deadline(settings.max_call_time.total_seconds()),
             self._long_calls,
             Credentials(ServiceTokens(ring, leeway_s=ring.lifetimes.leeway_s), callers),
+            CallerLimit(),
         )
         transport = Transport(
             settings.listen,

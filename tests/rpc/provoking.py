@@ -190,6 +190,13 @@ class Provoker:
         Logs.behind(server).write("alice", 100_000)
         return refused(watch.until, lambda _: False)
 
+    def caller_limit_reached(self) -> Refused:
+        server = self.serve_with(caller_max_watchers=1)
+        watching = watched(server)
+        error = refused(watched, server)
+        watching.call.cancel()
+        return error
+
     def internal(self) -> Refused:
         async def fail(*_: object) -> None:
             raise KeyError("an inner text")

@@ -202,6 +202,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "WATCHER_TOO_SLOW", "domain": "sessionstore.v1", "metadata": {}}
     """
+    ERROR_REASON_CALLER_LIMIT_REACHED: _ErrorReason.ValueType  # 30
+    """RESOURCE_EXHAUSTED, with google.rpc.RetryInfo. The caller has as many calls in flight, calls in a
+    second or watchers at this server as it may. Nothing was done. The limit is "max_in_flight",
+    "calls_per_second" or "max_watchers".
+
+        {"reason": "CALLER_LIMIT_REACHED", "domain": "sessionstore.v1",
+         "metadata": {"limit": "max_in_flight", "most": "250", "caller": "web-frontend"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed set of reasons a call fails with. The status carries a
@@ -388,5 +396,13 @@ ERROR_REASON_WATCHER_TOO_SLOW: ErrorReason.ValueType  # 29
 it than the server keeps. Nothing is lost: resume at the last cursor.
 
     {"reason": "WATCHER_TOO_SLOW", "domain": "sessionstore.v1", "metadata": {}}
+"""
+ERROR_REASON_CALLER_LIMIT_REACHED: ErrorReason.ValueType  # 30
+"""RESOURCE_EXHAUSTED, with google.rpc.RetryInfo. The caller has as many calls in flight, calls in a
+second or watchers at this server as it may. Nothing was done. The limit is "max_in_flight",
+"calls_per_second" or "max_watchers".
+
+    {"reason": "CALLER_LIMIT_REACHED", "domain": "sessionstore.v1",
+     "metadata": {"limit": "max_in_flight", "most": "250", "caller": "web-frontend"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

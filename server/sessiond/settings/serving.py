@@ -47,6 +47,26 @@ class ServingSettings(CommonSettings):
         default=1000, ge=1, le=100_000, description="Calls in flight; more are refused at once."
     )
 
+    caller_max_in_flight: int = Field(
+        default=250,
+        ge=1,
+        description="Of these, those of one caller, unless the callers file says otherwise.",
+    )
+
+    caller_calls_per_second: int = Field(
+        default=0,
+        ge=0,
+        description="Calls that one caller may begin in a second at one server, unless the callers"
+        " file says otherwise; 0 is no limit.",
+    )
+
+    caller_max_watchers: int = Field(
+        default=500,
+        ge=1,
+        description="Streams of WatchSessions of one caller at one server, unless the callers file"
+        " says otherwise.",
+    )
+
     max_call_time: Duration = Field(
         default=timedelta(seconds=10),
         gt=timedelta(0),

@@ -4,6 +4,9 @@
 roles = ["writer"]
 certificates = ["spiffe://example.org/login", "dns:login.internal"]   # optional
 not_before = 2026-01-01T00:00:00Z   # optional: credentials issued before it are refused
+max_in_flight = 100                 # optional: what one server takes of it, as are
+calls_per_second = 500
+max_watchers = 20
 """
 
 from __future__ import annotations
@@ -11,14 +14,14 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from math import inf
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from sessiond.domain.callers import Caller, Role
+from sessiond.domain.callers import Caller, CallerLimits, Role
 from sessiond.domain.errors import (
     CredentialsExpiredError,
     CredentialsInvalidError,
@@ -29,7 +32,14 @@ from sessiond.reloading import Reloaded
 from sessiond.tokens.client_certificates import ClientCertificate, is_certificate_name
 from sessiond.tokens.service import CALLER_NAME, ServiceClaims
 
-_KEYS: Final = {"roles", "certificates", "not_before"}
+_LIMITS: Final = {
+    "max_in_flight": "in_flight",
+    "calls_per_second": "calls_per_s",
+    "max_watchers": "watchers",
+}
+"""By key: the field of CallerLimits."""
+_KEYS: Final = {"roles", "certificates", "not_before", *_LIMITS}
+_UNLIMITED: Final = CallerLimits()
 _ROLES: Final = {role.name.lower(): role for role in Role}
 
 
@@ -50,29 +60,41 @@ class Callers:
     """The callers of one file. Readers see one list or the next, never a mixture."""
 
     def __init__(
-        self, path: Path, *, certificates: bool = False, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        *,
+        certificates: bool = False,
+        limits: CallerLimits = _UNLIMITED,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Read the file; see `load`."""
         self.path: Final = path
         self._clock = clock
-        self._file = Reloaded((path,), partial(_read, path, certificates=certificates))
+        read = partial(_read, path, limits, certificates=certificates)
+        self._file = Reloaded((path,), read)
 
     @classmethod
     def load(
-        cls, path: Path, *, certificates: bool = False, clock: Callable[[], float] = time.time
+        cls,
+        path: Path,
+        *,
+        certificates: bool = False,
+        limits: CallerLimits = _UNLIMITED,
+        clock: Callable[[], float] = time.time,
     ) -> Self:
         """Read a callers file.
 
         Args:
             path: of the file.
             certificates: whether callers are asked for certificates, so that they may be named.
+            limits: of callers for which the file has none.
             clock: seconds since the Unix epoch.
 
         Raises:
             StartupError: it is missing, malformed, empty, or says what we do not know; the message
                 names file and key.
         """
-        return cls(path, certificates=certificates, clock=clock)
+        return cls(path, certificates=certificates, limits=limits, clock=clock)
 
     def by_token(self, claims: ServiceClaims) -> Caller:
         """The caller that a verified service token names.
@@ -118,7 +140,7 @@ class Callers:
         return self._file.reload_if_changed()
 
 
-def _read(path: Path, *, certificates: bool) -> _Lists:
+def _read(path: Path, limits: CallerLimits, *, certificates: bool) -> _Lists:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -128,7 +150,7 @@ def _read(path: Path, *, certificates: bool) -> _Lists:
         ) from None
     except (ValueError, RecursionError) as error:
         raise StartupError(f"{path} is not TOML: {error}") from None
-    entries = _entries(path, document)
+    entries = _entries(path, document, limits)
     by_certificate: dict[str, _Entry] = {}
     for name, entry in entries.items():
         where = f"{path}: callers.{name}.certificates"
@@ -143,15 +165,18 @@ def _read(path: Path, *, certificates: bool) -> _Lists:
     return _Lists(entries, by_certificate)
 
 
-def _entries(path: Path, document: Mapping[str, object]) -> dict[str, _Entry]:
+def _entries(path: Path, document: Mapping[str, object], limits: CallerLimits) -> dict[str, _Entry]:
     _refuse_unknown(f"{path}:", document, {"callers"})
     callers = document.get("callers")
     if not isinstance(callers, dict) or not callers:
         raise StartupError(f"{path} lists no caller: add a table such as [callers.login-service]")
-    return {name: _entry(f"{path}: callers.{name}", name, table) for name, table in callers.items()}
+    return {
+        name: _entry(f"{path}: callers.{name}", name, table, limits)
+        for name, table in callers.items()
+    }
 
 
-def _entry(where: str, name: str, table: object) -> _Entry:
+def _entry(where: str, name: str, table: object, limits: CallerLimits) -> _Entry:
     if not CALLER_NAME.fullmatch(name):
         raise StartupError(f"{where}: a caller's name is 1 to 64 of a-z, 0-9, '.', '_' and '-'")
     if not isinstance(table, dict):
@@ -160,7 +185,7 @@ def _entry(where: str, name: str, table: object) -> _Entry:
     role = _role(where, table.get("roles"))
     certificates = _certificates(f"{where}.certificates", table.get("certificates", []))
     not_before_s = _not_before_s(where, table.get("not_before"))
-    return _Entry(Caller(name, role), certificates, not_before_s)
+    return _Entry(Caller(name, role, _limits(where, table, limits)), certificates, not_before_s)
 
 
 def _role(where: str, roles: object) -> Role:
@@ -182,6 +207,16 @@ def _certificates(where: str, names: object) -> tuple[str, ...]:
                 " 'spiffe://example.org/login', or 'dns:' and a host in lower case"
             )
     return tuple(names)
+
+
+def _limits(where: str, table: Mapping[str, object], limits: CallerLimits) -> CallerLimits:
+    given: dict[str, Any] = {}
+    for key in _LIMITS.keys() & table.keys():
+        value = table[key]
+        if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+            raise StartupError(f"{where}.{key} must be a whole number above 0")
+        given[_LIMITS[key]] = value
+    return replace(limits, **given)
 
 
 def _not_before_s(where: str, value: object) -> float:
