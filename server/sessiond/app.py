@@ -16,7 +16,7 @@ from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
-from sessiond.opening import link_limits, store_access
+from sessiond.opening import link_limits, load_callers, store_access
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.live_feed import Tail
@@ -30,7 +30,6 @@ from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.store_url import StoreUrl, Topology, redacted
-from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
 from sessiond.use_cases import UseCases
 
@@ -124,7 +123,7 @@ class App:
         if settings.dev:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
-        callers = Callers.load(settings.effective_callers_file)
+        callers = load_callers(settings)
         runner, scripts, make_tail = await self._open_store()
         use_cases = UseCases(settings, scripts, make_tail, ring)
         self._stack.push_async_callback(use_cases.watching.close)
@@ -178,6 +177,8 @@ class App:
         self._run(use_cases.reassertion.run())
         self._run(self._reload(ring.reload_if_changed, "key ring"))
         self._run(self._reload(callers.reload_if_changed, "callers file"))
+        if front.tls:
+            self._run(self._reload(front.tls.reload_if_changed, "certificates"))
         if settings.reaper_interval:
             interval_s = settings.reaper_interval.total_seconds()
             reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
@@ -187,6 +188,7 @@ class App:
             "serving",
             address=self.address,
             tls=settings.tls_cert_file is not None,
+            client_certificates=settings.tls_client_ca_file is not None,
             store=redacted(settings.effective_store_url),
             dev=settings.dev,
         )

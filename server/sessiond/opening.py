@@ -1,4 +1,4 @@
-"""What the settings say of the way to the store."""
+"""What the settings say of the way to the store, and of who may call."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
+from sessiond.domain.callers import CallerLimits
 from sessiond.settings import Settings
 from sessiond.store.access import Access
 from sessiond.store.link import LinkLimits
+from sessiond.tokens.callers import Callers
 
 
 def link_limits(settings: Settings) -> LinkLimits:
@@ -38,6 +40,23 @@ def store_access(settings: Settings) -> Access:
         return access
     watched = replace(access, username=username, password=password, password_file=password_file)
     return replace(access, sentinels=watched)
+
+
+def load_callers(settings: Settings) -> Callers:
+    """Those of the callers file.
+
+    Raises:
+        StartupError: the file cannot be used.
+    """
+    return Callers.load(
+        settings.effective_callers_file,
+        certificates=settings.tls_client_ca_file is not None,
+        limits=CallerLimits(
+            settings.caller_max_in_flight,
+            settings.caller_calls_per_second or None,
+            settings.caller_max_watchers,
+        ),
+    )
 
 
 def _plain(secret: SecretStr | None) -> str | None:

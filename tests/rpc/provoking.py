@@ -195,6 +195,13 @@ class Provoker:
         eventually(is_cut_off, within_s=30)
         return refused(watch.until, lambda _: False)
 
+    def caller_limit_reached(self) -> Refused:
+        server = self.serve_with(caller_max_watchers=1)
+        watching = watched(server)
+        error = refused(watched, server)
+        watching.call.cancel()
+        return error
+
     def internal(self) -> Refused:
         async def fail(*_: object) -> None:
             raise KeyError("an inner text")
