@@ -32,6 +32,7 @@ from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.settings import Settings
 from sessiond.store.access import Access
 from sessiond.store.engine_errors import translated
+from sessiond.store.figures import LinkFigures
 from sessiond.store.link import Argument, LinkLimits
 
 SESSIOND: Final = "sessiond"
@@ -64,6 +65,7 @@ class PooledLink:
         )
         self._redis = Redis.from_pool(pool)
         self._redis.response_callbacks.clear()  # a link gives raw replies
+        self.figures = LinkFigures()
 
     async def send(self, *command: Argument) -> Any:
         """One command over a connection of the pool."""

@@ -16,9 +16,14 @@ from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
+from sessiond.ops.census import Census
+from sessiond.ops.http import HttpServer
+from sessiond.ops.metrics import Metrics
+from sessiond.ops.port import routes
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.readiness import Readiness
+from sessiond.service.statistics import Statistician
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
 from sessiond.store.access import Access
@@ -34,6 +39,7 @@ from sessiond.store.store_url import StoreUrl, Topology, redacted
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
 from sessiond.use_cases import UseCases
+from sessionstore._version import __version__
 
 LEEWAY_S: Final = 30
 """How far clocks of token verifiers may be off, in seconds."""
@@ -74,7 +80,7 @@ class App:
         self.address = ""
         """Where it serves, once it does."""
         self.ops_address = ""
-        """Where it serves metrics, if it does."""
+        """Where its ops port is, if it has one."""
         self.ready = asyncio.Event()
         """Set while the store can be used."""
         self._stack = AsyncExitStack()
@@ -145,11 +151,14 @@ class App:
             ),
             AdminServicer(use_cases.operators(jobs.jobs)),
         )
-        jobs.metrics.show_watching(use_cases.watching.figures)
         if settings.ops_listen:
-            self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
-            self._stack.push_async_callback(asyncio.to_thread, end_metrics)
-            self._log.info("serving_metrics", address=self.ops_address)
+            metrics = Metrics(__version__)
+            metrics.show_calls(front.figures)
+            metrics.show_sessions(use_cases.figures)
+            metrics.show_store(runner.figures, scripts.name_of)
+            metrics.show_jobs(jobs.figures)
+            metrics.show_watching(use_cases.watching.figures)
+            await self._serve_ops(settings.ops_listen, metrics, use_cases.statistician, ring)
         await front.start()
         self._stack.push_async_callback(front.stop)
         # Before the drain: watchers are to go on elsewhere at once.
@@ -181,6 +190,8 @@ class App:
             reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
             self._run(reaper.run())
         self._run(jobs.scheduler.run())
+        # First of all at a stop: who asks the ops port sends nobody here any more.
+        self._stack.callback(self.ready.clear)
         self._log.info(
             "serving",
             address=self.address,
@@ -188,6 +199,25 @@ class App:
             store=redacted(settings.effective_store_url),
             dev=settings.dev,
         )
+
+    async def _serve_ops(
+        self, listen: str, metrics: Metrics, statistician: Statistician, ring: KeyRing
+    ) -> None:
+        census = Census(statistician.stats, self.ready)
+        metrics.show_readiness(self.ready.is_set)
+        metrics.show_fleet(census.latest)
+        server = HttpServer(
+            routes(
+                ready=self.ready.is_set,
+                metrics=metrics.text,
+                jwks=ring.jwks,
+                keys_cached=self.settings.key_publish_time / 2,
+            )
+        )
+        self.ops_address = await server.start(listen)
+        self._stack.push_async_callback(server.stop)
+        self._run(census.run())
+        self._log.info("serving_ops", address=self.ops_address)
 
     async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, TailWays]:
         settings = self.settings

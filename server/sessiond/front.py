@@ -12,6 +12,7 @@ from sessiond.domain.errors import StartupError
 from sessiond.ops.audit_file import AuditFile
 from sessiond.rpc.health import Health
 from sessiond.rpc.interceptors.audit_trail import AuditTrail, Keep
+from sessiond.rpc.interceptors.call_figures import CallFigures
 from sessiond.rpc.interceptors.credentials import Credentials
 from sessiond.rpc.interceptors.deadline import Deadline
 from sessiond.rpc.interceptors.errors import ErrorBoundary
@@ -42,7 +43,9 @@ class Front:
         """
         self._settings = settings
         self._long_calls = LongCalls()
+        self.figures: Final = CallFigures()
         self._chain = (
+            self.figures,
             RequestLog(ring.pseudonym),
             AuditTrail(ring.pseudonym, _audit_file(settings)),
             ErrorBoundary(),

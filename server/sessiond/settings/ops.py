@@ -15,9 +15,9 @@ class OpsSettings(CommonSettings):
 
     ops_listen: str | None = Field(
         default=None,
-        pattern=r"^.+:\d+$",
-        description="Address and port to serve metrics on, over HTTP at /metrics, to anybody; by"
-        " default none are.",
+        pattern=r"^(unix:.+|.+:\d+)$",
+        description="Address and port, or unix:PATH, of the ops port: health, metrics and public"
+        " keys over HTTP, to anybody; by default there is none.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
