@@ -38,6 +38,7 @@ from sessiond.store.script_set import ScriptSet
 from sessiond.store.store_url import StoreUrl, Topology, redacted
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
+from sessiond.tracing import Tracing, open_tracing
 from sessiond.use_cases import UseCases
 from sessionstore._version import __version__
 
@@ -128,11 +129,12 @@ class App:
     async def _start(self) -> None:
         settings = self.settings
         self._stack.callback(self._log.info, "stopped")
+        tracing = self._trace()
         if settings.dev:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
-        runner, scripts, tail = await self._open_store()
+        runner, scripts, tail = await self._open_store(tracing)
         use_cases = UseCases(settings, scripts, tail, ring)
         self._stack.push_async_callback(use_cases.watching.close)
         jobs = background(
@@ -142,7 +144,7 @@ class App:
             use_cases.orphans,
             self.ready.wait,
         )
-        front = Front(settings, ring, callers)
+        front = Front(settings, ring, callers, tracing.interceptors if tracing else ())
         front.add_services(
             self._servicer(
                 use_cases.sessions(),
@@ -219,7 +221,17 @@ class App:
         self._run(census.run())
         self._log.info("serving_ops", address=self.ops_address)
 
-    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, TailWays]:
+    def _trace(self) -> Tracing | None:
+        """What traces calls, if they are."""
+        if not self.settings.otlp_endpoint:
+            return None
+        tracing = open_tracing(self.settings.otlp_endpoint, self.settings.trace_ratio)
+        self._stack.push_async_callback(tracing.close)
+        return tracing
+
+    async def _open_store(
+        self, tracing: Tracing | None
+    ) -> tuple[ScriptRunner, ScriptSet, TailWays]:
         settings = self.settings
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
@@ -238,7 +250,8 @@ class App:
             in_flight=settings.store_max_in_flight,
         )
         access = Access(ca_file=settings.store_ca_file)
-        runner = ScriptRunner(self._open_link(url, limits, access))
+        link = self._open_link(url, limits, access)
+        runner = tracing.runner(link) if tracing else ScriptRunner(link)
         self._stack.push_async_callback(runner.close)
         keyspace = Keyspace(settings.key_prefix)
         ends = EndPolicy(

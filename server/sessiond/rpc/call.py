@@ -64,6 +64,9 @@ class Call:
     reason: str = ""
     act: dict[str, Any] = field(default_factory=dict)
     """What the audit log should know of it: on what, how many."""
+    trace_id: str = ""
+    """The trace that it is a part of, in hexadecimal; empty where calls are not traced."""
+    span_id: str = ""
     traffic: Traffic = field(default_factory=Traffic)
     """Where its messages are counted."""
     is_welcome: Callable[[], bool] = lambda: True
