@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from grpc_reflection.v1alpha import reflection
 
 from sessiond.ops.audit_file import AuditFile
+from sessiond.rpc.call import Interceptor
 from sessiond.rpc.health import Health
 from sessiond.rpc.interceptors.audit_trail import AuditTrail, Keep
+from sessiond.rpc.interceptors.call_figures import CallFigures
 from sessiond.rpc.interceptors.caller_limits import CallerLimit
 from sessiond.rpc.interceptors.credentials import Credentials
 from sessiond.rpc.interceptors.deadline import Deadline
@@ -33,8 +36,20 @@ _MOST_LONG_CALLS: Final = 4
 class Front:
     """Listens from the first, and answers once it is started."""
 
-    def __init__(self, settings: Settings, ring: KeyRing, callers: Callers) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ring: KeyRing,
+        callers: Callers,
+        tracing: Iterable[Interceptor] = (),
+    ) -> None:
         """Take the address.
+
+        Args:
+            settings: of this server.
+            ring: verifies service tokens.
+            callers: who may call.
+            tracing: sees every call that is counted.
 
         Raises:
             StartupError: the address, a certificate or the audit log cannot be used.
@@ -44,7 +59,10 @@ class Front:
         self.tls: Final = Tls(files) if files else None
         """The certificates; None in plaintext."""
         self._long_calls = LongCalls()
+        self.figures: Final = CallFigures()
         self._chain = (
+            self.figures,
+            *tracing,
             RequestLog(ring.pseudonym),
             AuditTrail(ring.pseudonym, _audit_file(settings)),
             ErrorBoundary(),

@@ -17,7 +17,7 @@ from sessiond.store.keyspace import Keyspace
 from sessionstore.v1 import event_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
-from tests.jobs.scraping import scrape
+from tests.ops.scraping import scrape
 from tests.rpc.serving import Server
 
 ENDED: Final = event_pb2.EVENT_TYPE_ENDED

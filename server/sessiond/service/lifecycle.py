@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sessiond.domain.callers import Caller
-from sessiond.domain.errors import RefreshTokenReusedError
+from sessiond.domain.errors import RefreshTokenReusedError, SessionStoreError
 from sessiond.domain.ids import new_session_id
 from sessiond.domain.session import Authentication, Client, EndReason, Outcome, Session
 from sessiond.service import idempotency
+from sessiond.service.figures import SessionFigures
 from sessiond.service.issuing import Issuer, Tokens
 from sessiond.service.policy import Policies
 from sessiond.service.reassertion import Reassertion
@@ -62,8 +63,9 @@ class Lifecycle:
         policies: Policies,
         issuer: Issuer,
         refresh_tokens: RefreshTokens,
-        reassertion: Reassertion,
         *,
+        reassertion: Reassertion,
+        figures: SessionFigures,
         grace_ms: int,
         request_ttl_ms: int,
     ) -> None:
@@ -72,6 +74,7 @@ class Lifecycle:
         self._issuer = issuer
         self._refresh_tokens = refresh_tokens
         self._reassertion = reassertion
+        self._figures = figures
         self._grace_ms = grace_ms
         self._request_ttl_ms = request_ttl_ms
 
@@ -114,8 +117,8 @@ class Lifecycle:
         Raises:
             RefreshTokenInvalidError: forged or damaged; the store is not asked.
         """
-        claims = self._refresh_tokens.parse(refresh_token)
         try:
+            claims = self._refresh_tokens.parse(refresh_token)
             refreshed = await self._store.refresh(
                 claims.session_id,
                 claims.generation,
@@ -124,9 +127,12 @@ class Lifecycle:
                 grace_ms=self._grace_ms,
                 mac_key_id=self._refresh_tokens.key_id,
             )
-        except RefreshTokenReusedError:
-            self._reassertion.remember((claims.session_id,), EndReason.TOKEN_REUSED, A_RULE)
+        except SessionStoreError as error:
+            self._figures.refused(error.reason)
+            if isinstance(error, RefreshTokenReusedError):
+                self._reassertion.remember((claims.session_id,), EndReason.TOKEN_REUSED, A_RULE)
             raise
+        self._figures.refreshed(refreshed.outcome)
         tokens = self._issuer.tokens(
             refreshed.session, client_id=caller.name, now_ms=refreshed.now_ms
         )

@@ -19,6 +19,7 @@ from sessiond.domain.errors import OverloadedError, StoreUnavailableError
 from sessiond.store.access import Door
 from sessiond.store.cluster_view import ClusterView
 from sessiond.store.engine_errors import NotHereError
+from sessiond.store.figures import LinkFigures
 from sessiond.store.keyspace import slot_of_key
 from sessiond.store.link import Argument
 from sessiond.store.multiplexer import Multiplexer
@@ -38,6 +39,8 @@ class ClusterLink:
     def __init__(self, view: ClusterView, door: Door) -> None:
         self._view: Final = view
         self._door: Final = door
+        self.figures: Final = LinkFigures()
+        """What went over the lines to all nodes."""
         self._nodes: dict[Address, Multiplexer] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._pruned_for: object = None
@@ -128,7 +131,9 @@ class ClusterLink:
             self._prune()
         node = self._nodes.get(address)
         if node is None:
-            node = self._nodes[address] = Multiplexer(self._door.at(address), self._door.limits)
+            node = self._nodes[address] = Multiplexer(
+                self._door.at(address), self._door.limits, self.figures
+            )
         return node
 
     def _prune(self) -> None:

@@ -28,6 +28,7 @@ class ScriptRunner:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self.figures: Final = link.figures
         self._loading: dict[tuple[str, Link], asyncio.Future[Any]] = {}
 
     async def run(
