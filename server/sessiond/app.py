@@ -17,6 +17,7 @@ from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
 from sessiond.rpc.admin_servicer import AdminServicer
+from sessiond.rpc.health import HealthPort
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.readiness import Readiness
 from sessiond.settings import Settings, milliseconds
@@ -51,6 +52,20 @@ def key_lifetimes(settings: Settings) -> Lifetimes:
     )
 
 
+def link_limits(settings: Settings) -> LinkLimits:
+    """How long the store is waited for."""
+    return LinkLimits(
+        connect_s=settings.store_connect_timeout.total_seconds(),
+        read_s=settings.store_read_timeout.total_seconds(),
+        in_flight=settings.store_max_in_flight,
+    )
+
+
+def store_access(settings: Settings) -> Access:
+    """As whom the store is called, and how it is verified."""
+    return Access(ca_file=settings.store_ca_file)
+
+
 class App:
     """One server. As an async context manager it is serving inside and stopped after."""
 
@@ -75,6 +90,8 @@ class App:
         """Where it serves, once it does."""
         self.ops_address = ""
         """Where it serves metrics, if it does."""
+        self.health_address = ""
+        """Where it answers health checks in plaintext, if it does."""
         self.ready = asyncio.Event()
         """Set while the store can be used."""
         self._stack = AsyncExitStack()
@@ -150,8 +167,14 @@ class App:
             self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
             self._stack.push_async_callback(asyncio.to_thread, end_metrics)
             self._log.info("serving_metrics", address=self.ops_address)
+        if settings.health_listen:
+            health_port = HealthPort(settings.health_listen, front.health)
+            self._stack.push_async_callback(health_port.stop)
+            self.health_address = health_port.address
         await front.start()
         self._stack.push_async_callback(front.stop)
+        if settings.health_listen:
+            await health_port.start()
         # Before the drain: watchers are to go on elsewhere at once.
         self._stack.callback(use_cases.watching.stop)
         self.address = front.address
@@ -202,12 +225,8 @@ class App:
             await engine.start()
             self._stack.push_async_callback(engine.stop)
             url = engine.url
-        limits = LinkLimits(
-            connect_s=settings.store_connect_timeout.total_seconds(),
-            read_s=settings.store_read_timeout.total_seconds(),
-            in_flight=settings.store_max_in_flight,
-        )
-        access = Access(ca_file=settings.store_ca_file)
+        limits = link_limits(settings)
+        access = store_access(settings)
         runner = ScriptRunner(self._open_link(url, limits, access))
         self._stack.push_async_callback(runner.close)
         keyspace = Keyspace(settings.key_prefix)

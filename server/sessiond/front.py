@@ -78,6 +78,15 @@ class Front:
         await stop(self._server, self._long_calls, self._settings.drain_time.total_seconds())
 
 
+def check_certificate(settings: Settings) -> None:
+    """Read the certificate and its key, if any, as a start would.
+
+    Raises:
+        StartupError: they cannot be used.
+    """
+    _transport(settings)
+
+
 def _audit_file(settings: Settings) -> Keep | None:
     path = settings.audit_log_file
     return AuditFile(path).append if path else None

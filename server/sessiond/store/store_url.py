@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, NamedTuple, Self
@@ -120,9 +121,13 @@ class StoreUrl:
 
 def redacted(url: str) -> str:
     """The URL without user, password and query, fit for a log."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    if scheme not in _WITH_PATH:
+        # Also of a password that is not quoted, and looks like a path or a query.
+        place, slash, path = rest.rpartition("@")[2].partition("/")
+    shown = place.rpartition("@")[2] + slash + path
+    return f"{scheme}://{re.split('[?#]', shown)[0]}"
 
 
 def _credentials(netloc: str) -> tuple[str | None, str | None, str]:
