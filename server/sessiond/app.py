@@ -16,17 +16,16 @@ from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
+from sessiond.opening import link_limits, store_access
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.health import HealthPort
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.readiness import Readiness
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
-from sessiond.store.access import Access
 from sessiond.store.connect import OpenLink
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.link import LinkLimits
 from sessiond.store.log_tail import TailWays
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
@@ -50,20 +49,6 @@ def key_lifetimes(settings: Settings) -> Lifetimes:
         leeway_s=LEEWAY_S,
         publish_s=settings.key_publish_time.total_seconds(),
     )
-
-
-def link_limits(settings: Settings) -> LinkLimits:
-    """How long the store is waited for."""
-    return LinkLimits(
-        connect_s=settings.store_connect_timeout.total_seconds(),
-        read_s=settings.store_read_timeout.total_seconds(),
-        in_flight=settings.store_max_in_flight,
-    )
-
-
-def store_access(settings: Settings) -> Access:
-    """As whom the store is called, and how it is verified."""
-    return Access(ca_file=settings.store_ca_file)
 
 
 class App:

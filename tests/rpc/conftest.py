@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from sessiond import __main__
 from sessiond.tokens.keymaker import create_keys
@@ -153,10 +154,13 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     def run(*arguments: object) -> tuple[int | str | None, str, str]:
         monkeypatch.setattr(sys, "argv", ["sessiond", *map(str, arguments)])
         status: int | str | None = 0
+        log = structlog.get_config()
         try:
             __main__.main()
         except SystemExit as end:
             status = end.code
+        finally:
+            structlog.configure(**log)
         said = capsys.readouterr()
         return status, said.out, said.err
 

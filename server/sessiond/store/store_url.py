@@ -84,6 +84,8 @@ class StoreUrl:
         if scheme is None:
             known = ", ".join(f"{name}://" for name in _SCHEMES if name != "fakeredis")
             raise ValueError(f"it must start with one of {known}")
+        if parts.scheme not in _WITH_PATH and "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError("its user and password must be percent-encoded")
         if parts.fragment:
             raise ValueError("it takes no #fragment")
         username, password, place = _credentials(parts.netloc)
