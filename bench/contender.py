@@ -74,6 +74,10 @@ class PooledLink:
         except (RedisError, OSError) as error:
             raise translated(error) from error
 
+    def nodes(self) -> tuple[PooledLink]:
+        """This one."""
+        return (self,)
+
     async def close(self) -> None:
         """Disconnect."""
         await self._redis.aclose()

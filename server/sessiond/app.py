@@ -148,6 +148,7 @@ class App:
             AdminServicer(use_cases.operators(jobs.jobs)),
         )
         jobs.metrics.show_watching(use_cases.watching.figures)
+        jobs.metrics.show_failovers(lambda: use_cases.reassertion.figures)
         if settings.ops_listen:
             self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
             self._stack.push_async_callback(asyncio.to_thread, end_metrics)
@@ -170,6 +171,7 @@ class App:
             store,
             scripts.keys,
             settings.all_profiles().values(),
+            on_histories=use_cases.reassertion.notice,
             strict=not settings.dev,
             checked=StoreUrl.parse(settings.effective_store_url).topology is not Topology.FAKE,
         )
@@ -182,6 +184,7 @@ class App:
             await front.health.set(serving=ready)
 
         self._run(readiness.watch(on_change))
+        self._run(use_cases.reassertion.run())
         self._run(self._reload(ring.reload_if_changed, "key ring"))
         self._run(self._reload(callers.reload_if_changed, "callers file"))
         if settings.reaper_interval:
@@ -210,8 +213,7 @@ class App:
             await engine.start()
             self._stack.push_async_callback(engine.stop)
             url = engine.url
-        limits = link_limits(settings)
-        access = store_access(settings)
+        limits, access = link_limits(settings), store_access(settings)
         runner = ScriptRunner(self._open_link(url, limits, access))
         self._stack.push_async_callback(runner.close)
         keyspace = Keyspace(settings.key_prefix)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from pydantic import SecretStr
+
 from sessiond.settings import Settings
 from sessiond.store.access import Access
 from sessiond.store.link import LinkLimits
@@ -18,4 +22,23 @@ def link_limits(settings: Settings) -> LinkLimits:
 
 def store_access(settings: Settings) -> Access:
     """As whom the store is asked, and how it is verified."""
-    return Access(ca_file=settings.store_ca_file)
+    access = Access(
+        username=settings.store_username,
+        password=_plain(settings.store_password),
+        password_file=settings.store_password_file,
+        client_name=settings.store_client_name,
+        ca_file=settings.store_ca_file,
+        cert_file=settings.store_cert_file,
+        key_file=settings.store_key_file,
+    )
+    username = settings.store_sentinel_username
+    password = _plain(settings.store_sentinel_password)
+    password_file = settings.store_sentinel_password_file
+    if not (username or password or password_file):
+        return access
+    watched = replace(access, username=username, password=password, password_file=password_file)
+    return replace(access, sentinels=watched)
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

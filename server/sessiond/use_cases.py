@@ -23,6 +23,7 @@ from sessiond.service.orphans import Orphans
 from sessiond.service.policy import Policies
 from sessiond.service.purging import Purger
 from sessiond.service.reading import Reader
+from sessiond.service.reassertion import Reassertion
 from sessiond.service.revocation import Revoker
 from sessiond.service.sessions import Sessions
 from sessiond.service.statistics import Statistician
@@ -55,6 +56,7 @@ class UseCases:
         self._settings = settings
         self._ring = ring
         self.store: Final = Store(scripts)
+        self.reassertion: Final = Reassertion(self.store)
         self.ledger: Final = JobLedger(scripts)
         self._maintenance = Maintenance(scripts)
         self._transfer = TransferStore(scripts)
@@ -103,6 +105,7 @@ class UseCases:
                 self._policies,
                 issuer,
                 self._refresh_tokens,
+                self.reassertion,
                 grace_ms=self._grace_ms,
                 request_ttl_ms=request_ttl_ms,
             ),
@@ -119,7 +122,7 @@ class UseCases:
                 activity_ms=milliseconds(self._settings.activity_interval),
             ),
             reader=Reader(self.store),
-            revoker=Revoker(self.store, request_ttl_ms=request_ttl_ms),
+            revoker=Revoker(self.store, self.reassertion, request_ttl_ms=request_ttl_ms),
             refresh_tokens=self._refresh_tokens,
             ring=self._ring,
             watching=self.watching,

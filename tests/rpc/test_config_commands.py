@@ -35,11 +35,11 @@ def test_check_finds_nothing_wrong_with_what_a_server_would_start_on(
     audit_log = tmp_path / "audit.log"
     status, printed, errors = command(
         "config", "check", "--tls-cert-file", tls.certificate, "--tls-key-file", tls.key,
-        "--audit-log-file", audit_log, "--store-ca-file", tls.certificate,
+        "--audit-log-file", audit_log, "--user-directory-ca-file", tls.certificate,
     )  # fmt: skip
     assert (status, errors, _faults(printed)) == (0, "", [])
-    names = ("KEYS_DIR", "CALLERS_FILE", "TLS_CERT_FILE", "STORE_CA_FILE", "AUDIT_LOG_FILE")
-    assert all(f" SESSIOND_{name}: " in printed for name in (*names, "STORE_URL"))
+    names = ("KEYS_DIR", "CALLERS_FILE", "TLS_CERT_FILE", "AUDIT_LOG_FILE", "STORE_URL")
+    assert all(f" SESSIOND_{name}: " in printed for name in (*names, "USER_DIRECTORY_CA_FILE"))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -128,7 +128,7 @@ def test_what_show_prints_is_a_file_that_says_the_same(
     shown.write_text(printed)
     for name in [each for each in os.environ if each.startswith("SESSIOND_")]:
         monkeypatch.delenv(name)
-    again = settings.load(config_file=shown)
+    again = settings.load(shown)
     for name, value in environment.items():
         monkeypatch.setenv(f"SESSIOND_{name.upper()}", str(value))
     assert again == settings.load(

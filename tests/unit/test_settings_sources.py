@@ -44,7 +44,10 @@ def _value(name: str) -> Any:
 
 def _fitting(name: str) -> dict[str, Any]:
     """The setting, and those that it needs."""
-    needed = {name, *REQUIRED} | ({"tls_cert_file", "tls_key_file"} if "tls_" in name else set())
+    needed = {name, *REQUIRED}
+    if name.endswith(("_cert_file", "_key_file")):
+        pair = name.removesuffix("_cert_file").removesuffix("_key_file")
+        needed |= {f"{pair}_cert_file", f"{pair}_key_file"}
     values = {each: _value(each) for each in needed}
     if name == "access_token_lifetime":
         values["event_log_time"] = "3h"
@@ -157,7 +160,7 @@ def test_a_wrong_file_is_refused_with_its_name_and_the_setting(
     """A slip of the pen must not leave a default in force."""
     config.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(StartupError) as caught:
-        settings.load(dev=True, config_file=config)
+        settings.load(config, dev=True)
     assert str(config) in str(caught.value)
     assert words.replace("@", str(config)) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -66,7 +66,7 @@ def loaded(arguments: argparse.Namespace) -> Loaded:
     Raises:
         StartupError: they cannot be used.
     """
-    return load_with_origins(config_file=arguments.config, **given(arguments))
+    return load_with_origins(arguments.config, **given(arguments))
 
 
 def _add(section: argparse._ActionsContainer, name: str, field: FieldInfo, *, hidden: bool) -> None:

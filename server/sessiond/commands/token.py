@@ -22,7 +22,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     flags = given(arguments)
     load = settings.for_keys if "keys_dir" in flags else settings.load
-    configured = load(config_file=arguments.config, **flags)
+    configured = load(arguments.config, **flags)
     lifetimes = key_lifetimes(configured)
     try:
         lifetime_s = (

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from sessiond.domain.errors import StartupError
 from sessiond.domain.jobs import JobOutcome
 from sessiond.service.jobs import JobStatus
+from sessiond.service.reassertion import ReassertionFigures
 from sessiond.service.watching import WatchFigures
 
 
@@ -70,6 +71,10 @@ class Metrics:
         """Show what this server does for its watchers, asked at each scrape."""
         self.registry.register(_Watching(figures))
 
+    def show_failovers(self, figures: Callable[[], ReassertionFigures]) -> None:
+        """Show what this server did about failovers of the store, asked at each scrape."""
+        self.registry.register(_Failovers(figures))
+
     def serve(self, listen: str) -> tuple[str, Callable[[], None]]:
         """Serve them over HTTP at /metrics from a thread; the address, and what ends it.
 
@@ -124,3 +129,29 @@ class _Watching(Collector):
             yield GaugeMetricFamily(
                 "sessiond_log_events", "Events that the logs hold.", figures.log_events
             )
+
+
+class _Failovers(Collector):
+    """Failovers of the store, as this server saw them."""
+
+    def __init__(self, figures: Callable[[], ReassertionFigures]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        """Each metric with its value."""
+        figures = self._figures()
+        yield CounterMetricFamily(
+            "sessiond_store_failovers",
+            "Times that the store went on with another history: failovers, and engines restarted.",
+            figures.failovers,
+        )
+        yield CounterMetricFamily(
+            "sessiond_endings_reasserted",
+            "Ended sessions that were ended again after a failover, to be sure.",
+            figures.reasserted,
+        )
+        yield CounterMetricFamily(
+            "sessiond_endings_restored",
+            "Those of them that the failover had brought back to life.",
+            figures.restored,
+        )

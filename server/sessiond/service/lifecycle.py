@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sessiond.domain.callers import Caller
+from sessiond.domain.errors import RefreshTokenReusedError
 from sessiond.domain.ids import new_session_id
-from sessiond.domain.session import Authentication, Client, Outcome, Session
+from sessiond.domain.session import Authentication, Client, EndReason, Outcome, Session
 from sessiond.service import idempotency
 from sessiond.service.issuing import Issuer, Tokens
 from sessiond.service.policy import Policies
+from sessiond.service.reassertion import Reassertion
 from sessiond.store.replies import Extended, NewSession
+from sessiond.store.script_set import A_RULE
 from sessiond.store.scripts import Store
 from sessiond.tokens.refresh import RefreshTokens
 
@@ -59,6 +62,7 @@ class Lifecycle:
         policies: Policies,
         issuer: Issuer,
         refresh_tokens: RefreshTokens,
+        reassertion: Reassertion,
         *,
         grace_ms: int,
         request_ttl_ms: int,
@@ -67,6 +71,7 @@ class Lifecycle:
         self._policies = policies
         self._issuer = issuer
         self._refresh_tokens = refresh_tokens
+        self._reassertion = reassertion
         self._grace_ms = grace_ms
         self._request_ttl_ms = request_ttl_ms
 
@@ -110,14 +115,18 @@ class Lifecycle:
             RefreshTokenInvalidError: forged or damaged; the store is not asked.
         """
         claims = self._refresh_tokens.parse(refresh_token)
-        refreshed = await self._store.refresh(
-            claims.session_id,
-            claims.generation,
-            client,
-            request=idempotency.refresh_mark(caller.name, request_id),
-            grace_ms=self._grace_ms,
-            mac_key_id=self._refresh_tokens.key_id,
-        )
+        try:
+            refreshed = await self._store.refresh(
+                claims.session_id,
+                claims.generation,
+                client,
+                request=idempotency.refresh_mark(caller.name, request_id),
+                grace_ms=self._grace_ms,
+                mac_key_id=self._refresh_tokens.key_id,
+            )
+        except RefreshTokenReusedError:
+            self._reassertion.remember((claims.session_id,), EndReason.TOKEN_REUSED, A_RULE)
+            raise
         tokens = self._issuer.tokens(
             refreshed.session, client_id=caller.name, now_ms=refreshed.now_ms
         )

@@ -34,18 +34,18 @@ class Loaded:
     """Of each setting: its flag, `environment`, the path of the file, or `default`."""
 
 
-def for_keys(**flags: Any) -> Settings:
+def for_keys(config_file: Path | None = None, /, **flags: Any) -> Settings:
     """Settings for a command that needs no more than keys and their lifetimes."""
     anywhere = {"dev": True, "listen": Settings.model_fields["listen"].default}
-    return load(**(flags | anywhere))
+    return load(config_file, **(flags | anywhere))
 
 
-def load(*, config_file: Path | None = None, **flags: Any) -> Settings:
+def load(config_file: Path | None = None, /, **flags: Any) -> Settings:
     """The settings of the command line, the environment and a file; see `load_with_origins`."""
-    return load_with_origins(config_file=config_file, **flags).settings
+    return load_with_origins(config_file, **flags).settings
 
 
-def load_with_origins(*, config_file: Path | None = None, **flags: Any) -> Loaded:
+def load_with_origins(config_file: Path | None = None, /, **flags: Any) -> Loaded:
     """The settings of the command line, the environment and a file.
 
     Args:

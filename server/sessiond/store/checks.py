@@ -13,6 +13,7 @@ from typing import Final
 from redis.exceptions import ResponseError
 
 from sessiond.domain.errors import StoreFullError
+from sessiond.store import info
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.runner import ScriptRunner
 
@@ -38,11 +39,11 @@ async def check_engine(runner: ScriptRunner, keyspace: Keyspace) -> Findings:
     """
     findings = Findings()
     try:
-        info = _parse_info(await runner.command("INFO"))
+        told = info.parsed(await runner.command("INFO"))
     except ResponseError:
         findings.warnings.append("INFO is refused: version, eviction and persistence unchecked")
     else:
-        _check_info(info, findings)
+        _check_info(told, findings)
     await _check_encoding(runner, keyspace, findings)
     return findings
 
@@ -53,21 +54,14 @@ async def clock_skew_s(runner: ScriptRunner) -> float:
     return time.time() - int(seconds) - int(microseconds) / 1e6
 
 
-def _parse_info(text: bytes | dict[str, object]) -> dict[str, str]:
-    if isinstance(text, dict):
-        return {key: str(value) for key, value in text.items()}
-    lines = text.decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
-def _check_info(info: dict[str, str], findings: Findings) -> None:
+def _check_info(told: dict[str, str], findings: Findings) -> None:
     # Valkey says redis_version 7.2.4 whatever its own version is.
-    name = "valkey" if "valkey_version" in info else "redis"
-    version = info.get(f"{name}_version", "")
+    name = "valkey" if "valkey_version" in told else "redis"
+    version = told.get(f"{name}_version", "")
     findings.engine = f"{name} {version}".strip()
     if version and tuple(int(p) for p in version.split(".")[:2] if p.isdigit()) < MIN_VERSION:
         findings.faults.append(f"{findings.engine} is too old: 7.0 or later is needed")
-    policy = info.get("maxmemory_policy")
+    policy = told.get("maxmemory_policy")
     if policy is None:
         findings.warnings.append("INFO does not tell maxmemory_policy: eviction unchecked")
     elif policy != "noeviction":
@@ -75,7 +69,7 @@ def _check_info(info: dict[str, str], findings: Findings) -> None:
             f"maxmemory-policy is {policy}: the engine would forget sessions without a trace;"
             " set it to noeviction"
         )
-    if info.get("aof_enabled") == "0":
+    if told.get("aof_enabled") == "0":
         findings.warnings.append(
             "appendonly is off: a restart of the engine loses what its last snapshot lacks"
         )

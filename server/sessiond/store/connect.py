@@ -10,6 +10,8 @@ from sessiond.domain.errors import StartupError
 from sessiond.store.access import Access, Connect, Door
 from sessiond.store.link import Link, LinkLimits
 from sessiond.store.multiplexer import Multiplexer
+from sessiond.store.primary import Primary
+from sessiond.store.sentinels import Sentinels
 from sessiond.store.store_url import StoreUrl, Topology, redacted
 
 _ANYBODY: Final = Access()
@@ -27,7 +29,7 @@ def open_link(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> Link:
 
 
 def connections(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> Connect:
-    """What makes connections to the one node of a store.
+    """What makes connections to the one node of a store that takes commands.
 
     Raises:
         StartupError: the URL or a file is wrong.
@@ -38,7 +40,16 @@ def connections(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> Conn
         return door.at_socket(parsed.path)
     if parsed.topology in (Topology.NODE, Topology.FAKE):
         return door.at(parsed.addresses[0])
+    if parsed.topology is Topology.SENTINEL:
+        return _primary(parsed, limits, access).through(door)
     raise StartupError(f"the store URL {redacted(url)!r} is not that of one node")
+
+
+def _primary(url: StoreUrl, limits: LinkLimits, access: Access) -> Primary:
+    """The primary of a group, asked for over connections that leave time to connect to it."""
+    hasty = replace(limits, connect_s=limits.connect_s / 2, read_s=limits.connect_s / 2)
+    door = Door(access.to_sentinels(), hasty, tls=url.tls)
+    return Primary(Sentinels([door.at(a) for a in url.addresses], url.group, hasty))
 
 
 def opened(url: StoreUrl, limits: LinkLimits, access: Access) -> Door:

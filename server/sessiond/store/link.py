@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -22,7 +22,7 @@ class LinkLimits:
 
 
 class Link(Protocol):
-    """A way to one engine."""
+    """A way to a store."""
 
     def send(self, *command: Argument) -> Awaitable[Any]:
         """The raw reply to a command that is sent once.
@@ -36,6 +36,10 @@ class Link(Protocol):
             OverloadedError: too many commands are in flight; this one was not sent.
             ResponseError: the engine refused the command for another reason.
         """
+        ...
+
+    def nodes(self) -> Sequence[Link]:
+        """A link to each node that takes commands: this one itself, where there is one node."""
         ...
 
     async def close(self) -> None:

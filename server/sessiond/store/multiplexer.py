@@ -68,6 +68,10 @@ class Multiplexer:
         # hiredis declares a tuple of one; any number is packed.
         return self._enqueue(pack_command(command))  # type: ignore[arg-type]
 
+    def nodes(self) -> tuple[Multiplexer]:
+        """This one."""
+        return (self,)
+
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         self._closed = True

@@ -65,6 +65,13 @@ class ScriptRunner:
         """Run one plain command that only reads, sent again like an idempotent script."""
         return await _repeated(partial(self._link.send, *command))
 
+    async def everywhere(self, *command: Argument) -> list[Any]:
+        """Run one plain command that only reads on every node that takes commands.
+
+        Raises like `Link.send`, if any of them does.
+        """
+        return await asyncio.gather(*(node.send(*command) for node in self._link.nodes()))
+
     async def close(self) -> None:
         """Wait for what was sent, then disconnect."""
         await self._link.close()
