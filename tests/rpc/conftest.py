@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
-from sessiond import __main__
 from sessiond.tokens.keymaker import create_keys
 from tests.engines import RealEngine, require_engine, start_real_engine
 from tests.rpc.admin_calls import AdminApi
@@ -23,7 +20,6 @@ from tests.rpc.serving import CALLERS, Server, ServerLoop, make_settings, serve
 from tests.rpc.streaming import Streams
 
 ServeWith = Callable[..., Server]
-Command = Callable[..., tuple[int | str | None, str, str]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -145,26 +141,6 @@ def production(tmp_path: Path) -> dict[str, Any]:
         "store_url": f"embedded://{tmp_path / 'store'}",
         "listen": "127.0.0.1:0",
     }
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command in this process; exit status or last words, output and errors."""
-
-    def run(*arguments: object) -> tuple[int | str | None, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sessiond", *map(str, arguments)])
-        status: int | str | None = 0
-        log = structlog.get_config()
-        try:
-            __main__.main()
-        except SystemExit as end:
-            status = end.code
-        finally:
-            structlog.configure(**log)
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

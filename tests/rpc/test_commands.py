@@ -12,8 +12,8 @@ import pytest
 
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keymaker import create_keys
+from tests.commands import Command
 from tests.rpc.calls import Api
-from tests.rpc.conftest import Command
 from tests.rpc.serving import Server
 
 DAY_S = 86_400

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sessiond import settings
+from tests.commands import Command
 from tests.engines import RealEngine
 from tests.rpc.certificates import make_tls
-from tests.rpc.conftest import Command
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.commands import Command
 from tests.engines import start_real_engine
 from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls, make_tls
-from tests.rpc.conftest import Command
 from tests.rpc.serving import Server, eventually
 
 Serving = Callable[..., AbstractContextManager[Server]]
