@@ -161,6 +161,7 @@ class App:
         self._stack.push_async_callback(front.stop)
         if settings.health_listen:
             await health_port.start()
+            self._log.info("serving_health", address=self.health_address)
         # Before the drain: watchers are to go on elsewhere at once.
         self._stack.callback(use_cases.watching.stop)
         self.address = front.address

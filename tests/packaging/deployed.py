@@ -23,12 +23,12 @@ def documents(path: Path) -> Iterator[dict[str, Any]]:
     yield from yaml.safe_load_all(path.read_text())
 
 
-def settings_of(path: Path) -> Settings:
-    """The settings of a file, in an environment that names none."""
+def settings_of(path: Path, **flags: Any) -> Settings:
+    """The settings of a file and flags, in an environment that names none."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [each for each in os.environ if each.startswith("SESSIOND_")]:
             patch.delenv(name)
-        return settings.load(path)
+        return settings.load(path, **flags)
 
 
 def port(address: str | None) -> int:
