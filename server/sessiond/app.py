@@ -22,6 +22,7 @@ from sessiond.ops.http import HttpServer
 from sessiond.ops.metrics import Metrics
 from sessiond.ops.port import routes
 from sessiond.rpc.admin_servicer import AdminServicer
+from sessiond.rpc.health import HealthPort
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.live_feed import Tail
 from sessiond.service.readiness import Readiness
@@ -80,6 +81,8 @@ class App:
         """Where it serves, once it does."""
         self.ops_address = ""
         """Where its ops port is, if it has one."""
+        self.health_address = ""
+        """Where it answers health checks in plaintext, if it does."""
         self.ready = asyncio.Event()
         """Set while the store can be used."""
         self._stack = AsyncExitStack()
@@ -160,16 +163,12 @@ class App:
             metrics.show_failovers(lambda: use_cases.reassertion.figures)
             metrics.show_watching(use_cases.watching.figures)
             await self._serve_ops(settings.ops_listen, metrics, use_cases.statistician, ring)
-        await front.start()
-        self._stack.push_async_callback(front.stop)
+        await self._serve_calls(front)
         # Before the drain: watchers are to go on elsewhere at once.
         self._stack.callback(use_cases.watching.stop)
-        self.address = front.address
-
-        store = use_cases.store
         readiness = Readiness(
             runner,
-            store,
+            use_cases.store,
             scripts.keys,
             settings.all_profiles().values(),
             on_histories=use_cases.reassertion.notice,
@@ -192,7 +191,7 @@ class App:
             self._run(self._reload(front.tls.reload_if_changed, "certificates"))
         if settings.reaper_interval:
             interval_s = settings.reaper_interval.total_seconds()
-            reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
+            reaper = Reaper(use_cases.store, interval_s=interval_s, batch=settings.reaper_batch)
             self._run(reaper.run())
         self._run(jobs.scheduler.run())
         # First of all at a stop: who asks the ops port sends nobody here any more.
@@ -205,6 +204,19 @@ class App:
             store=redacted(settings.effective_store_url),
             dev=settings.dev,
         )
+
+    async def _serve_calls(self, front: Front) -> None:
+        listen = self.settings.health_listen
+        health_port = HealthPort(listen, front.health) if listen else None
+        if health_port:
+            self._stack.push_async_callback(health_port.stop)
+        await front.start()
+        self._stack.push_async_callback(front.stop)
+        self.address = front.address
+        if health_port:
+            await health_port.start()
+            self.health_address = health_port.address
+            self._log.info("serving_health", address=self.health_address)
 
     async def _serve_ops(
         self, listen: str, metrics: Metrics, statistician: Statistician, ring: KeyRing

@@ -105,6 +105,16 @@ class Front:
         await stop(self._server, self._long_calls, self._settings.drain_time.total_seconds())
 
 
+def check_certificate(settings: Settings) -> None:
+    """Read the certificates and the key, if any, as a start would.
+
+    Raises:
+        StartupError: they cannot be used.
+    """
+    if files := _tls_files(settings):
+        Tls(files)
+
+
 def _audit_file(settings: Settings) -> Keep | None:
     path = settings.audit_log_file
     return AuditFile(path).append if path else None
