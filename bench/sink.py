@@ -11,6 +11,7 @@ import grpc
 from companion import Companion
 
 _SERVICE: Final = "opentelemetry.proto.collector.trace.v1.TraceService"
+_PORT: Final = "port"
 
 
 class Sink(Companion):
@@ -22,11 +23,11 @@ class Sink(Companion):
     @property
     def endpoint(self) -> str:
         """Its URL."""
-        return f"http://127.0.0.1:{self.ask('port')}"
+        return f"http://127.0.0.1:{self.ask(_PORT)}"
 
     def batches(self) -> int:
         """How many requests with spans have come."""
-        number: int = self.ask("batches")
+        number: int = self.ask()
         return number
 
 
@@ -41,10 +42,11 @@ def _run(parent: Connection) -> None:
     server = grpc.server(ThreadPoolExecutor(1))
     handlers = {"Export": grpc.unary_unary_rpc_method_handler(export)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
-    answers = {"port": server.add_insecure_port("127.0.0.1:0")}
+    port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
         while True:
-            parent.send({**answers, "batches": batches}[parent.recv()])
+            question = parent.recv()
+            parent.send(port if question == _PORT else batches)
     except EOFError:
         server.stop(None)
