@@ -1,8 +1,8 @@
 """Hold the reference tables of docs/ against the code that they describe; --write mends them.
 
 Checked: every setting in docs/configuration.md, every reason and its status in docs/errors.md,
-every RPC and its role in docs/api.md, every script in docs/keyspace.md, every metric in
-docs/operations.md, and every relative link.
+every RPC and its role in docs/api.md, every script in docs/keyspace.md, every metric and
+every alert in docs/operations.md, and every relative link.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import timedelta
 from enum import Enum
 from pathlib import Path
 
+import yaml
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -110,12 +111,24 @@ def metrics_table() -> Iterable[str]:
         yield f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |"
 
 
+def alerts_table() -> Iterable[str]:
+    """Each alert, from its rule."""
+    yield "| alert | severity | what is the matter | what to do |"
+    yield "|---|---|---|---|"
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            texts = rule["annotations"]
+            severity, matter = rule["labels"]["severity"], texts["summary"]
+            yield f"| `{rule['alert']}` | {severity} | {matter} | {texts['description']} |"
+
+
 TABLES: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "settings": ("configuration.md", settings_table),
     "errors": ("errors.md", errors_table),
     "roles": ("api.md", roles_table),
     "scripts": ("keyspace.md", scripts_table),
     "metrics": ("operations.md", metrics_table),
+    "alerts": ("operations.md", alerts_table),
 }
 
 

@@ -53,8 +53,8 @@ def test_calls_are_counted_as_dashboards_expect(
     samples = shown()
     assert samples["grpc_server_started_total", *of("GetSession")] == 4
     assert samples["grpc_server_handled_total", "OK", *of("GetSession")] == 3
-    assert samples["grpc_server_handled_total", "INVALID_ARGUMENT", *of("GetSession")] == 1
-    assert samples["grpc_server_handled_total", "PERMISSION_DENIED", *of("CreateSession")] == 1
+    assert samples["grpc_server_handled_total", "InvalidArgument", *of("GetSession")] == 1
+    assert samples["grpc_server_handled_total", "PermissionDenied", *of("CreateSession")] == 1
     assert samples["grpc_server_msg_received_total", *of("GetSession")] == 4
     assert samples["grpc_server_msg_sent_total", *of("GetSession")] == 3
     assert samples["grpc_server_handling_seconds_count", *of("GetSession")] == 4
@@ -67,7 +67,7 @@ def test_calls_are_counted_as_dashboards_expect(
 def test_what_did_not_happen_yet_is_zero(shown: Callable[[], Samples]) -> None:
     """So that the first error, the first RECOVERED and the first REUSED are a rise."""
     samples = shown()
-    assert samples["grpc_server_handled_total", "UNAVAILABLE", *of("ValidateSession")] == 0
+    assert samples["grpc_server_handled_total", "Unavailable", *of("ValidateSession")] == 0
     assert samples["grpc_server_started_total", *of("WatchSessions", "server_stream")] == 0
     for outcome in ("recovered", "reused", "ahead"):
         assert samples["sessiond_refreshes_total", outcome] == 0
@@ -92,9 +92,9 @@ def test_messages_of_streams_are_counted_as_they_go(
     assert open_["grpc_server_msg_sent_total", "Up", "tests.Streams", "client_stream"] == 1
     assert open_["grpc_server_msg_received_total", *method] == 1
     assert open_["grpc_server_msg_sent_total", *method] >= 20
-    assert open_["grpc_server_handled_total", "CANCELLED", *method] == 0
+    assert open_["grpc_server_handled_total", "Canceled", *method] == 0
     call.cancel()
-    key = ("grpc_server_handled_total", "CANCELLED", *method)
+    key = ("grpc_server_handled_total", "Canceled", *method)
     eventually(lambda: scrape(server.app.ops_address)[key] == 1)
 
 

@@ -212,7 +212,7 @@ def test_log_lines_name_a_trace_that_is_not_recorded(
     trace_id, span_id, traceparent = parent_of(sampled=False)
     with captured() as log:
         server = serve_with(otlp_endpoint=collector[1], trace_ratio=0.0)
-        for sent in (traceparent, traceparent.replace(trace_id, "0" * 32), f"{trace_id}\x1f"):
+        for sent in (traceparent, traceparent.replace(trace_id, "0" * 32), f"00-{trace_id}"):
             create(server.api("writer"), sent)
         eventually(lambda: len([e for e in log.entries if e["event"] == "call"]) == 3)
     first, *others = (entry for entry in log.entries if entry["event"] == "call")

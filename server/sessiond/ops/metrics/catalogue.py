@@ -66,6 +66,8 @@ class Definition:
 
 
 _RPC: Final = ("grpc_type", "grpc_service", "grpc_method")
+_JOB: Final = "job_name"
+"""`job` is Prometheus' own label of who is scraped."""
 
 CALLS_STARTED: Final = Definition(
     "grpc_server_started_total", Kind.COUNTER, "Calls that began.", _RPC
@@ -173,25 +175,25 @@ JOB_RUNS: Final = Definition(
     "sessiond_job_runs_total",
     Kind.COUNTER,
     "Runs of jobs that ended on this server.",
-    ("job", "outcome"),
+    (_JOB, "outcome"),
 )
 JOB_DURATION: Final = Definition(
     "sessiond_job_last_duration_seconds",
     Kind.GAUGE,
     "Fleet: how long the last run of a job took.",
-    ("job",),
+    (_JOB,),
 )
 JOB_ENDED: Final = Definition(
     "sessiond_job_last_end_timestamp_seconds",
     Kind.GAUGE,
     "Fleet: when the last run of a job ended.",
-    ("job",),
+    (_JOB,),
 )
 JOB_SUCCEEDED: Final = Definition(
     "sessiond_job_last_success_timestamp_seconds",
     Kind.GAUGE,
     "Fleet: when a job last ended well.",
-    ("job",),
+    (_JOB,),
 )
 
 WATCHERS: Final = Definition("sessiond_watchers", Kind.GAUGE, "Streams of WatchSessions.")
