@@ -5,7 +5,7 @@ VENV := .venv
 PROTO_VENV := .venv-proto
 BIN := $(VENV)/bin
 ROUNDS ?= 3
-PROCESSES ?= 2
+PROCESSES ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help

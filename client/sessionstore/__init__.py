@@ -41,6 +41,7 @@ from sessionstore.aio_admin import AsyncAdminClient
 from sessionstore.aio_verifier import AsyncLocalVerifier
 from sessionstore.client import SessionClient
 from sessionstore.errors import (
+    CallerLimitReached,
     CallerNotAuthenticated,
     CallerNotPermitted,
     CredentialRefused,
@@ -120,6 +121,7 @@ __all__ = [
     "AuditProgress",
     "Authentication",
     "Backlog",
+    "CallerLimitReached",
     "CallerNotAuthenticated",
     "CallerNotPermitted",
     "Checkpoint",

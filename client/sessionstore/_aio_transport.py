@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import grpc
 
 from sessionstore._call import Call, Stream
+from sessionstore._certificate import Certificate
 from sessionstore._channel import ClosedError, Connector, logged_as
 from sessionstore._failures import error_of
 from sessionstore._resumption import Resumption
@@ -29,10 +30,16 @@ class _Opened:
     stub: Any
     loop: asyncio.AbstractEventLoop
     pid: int
+    certificate: Certificate | None
+    before: grpc.aio.Channel | None
+    """That of the certificate before: to collect it would end the calls it has."""
 
 
 class AioTransport:
-    """A channel for the running event loop; a new one once that loop is closed."""
+    """A channel for the running event loop; a new one once that loop is closed.
+
+    A renewed certificate takes another channel; the one before lives on for the calls it has.
+    """
 
     def __init__(self, connector: Connector, stub: Callable[[grpc.aio.Channel], Any]) -> None:
         self._connector = connector
@@ -96,6 +103,8 @@ class AioTransport:
         opened, self._opened = self._opened, None
         if opened and opened.loop is asyncio.get_running_loop():
             await opened.channel.close(None)
+            if opened.before:
+                await opened.before.close(None)
 
     def before_fork(self) -> None:
         """Let go of a channel that nobody uses now; gRPC cannot fork with one open."""
@@ -114,12 +123,19 @@ class AioTransport:
                 "this client was in use when the process forked: "
                 "fork before the first call, or outside the event loop with no stream open"
             )
+        certificate = self._connector.certificate()
         if not self._opened or self._opened.loop.is_closed():
-            channel = self._connector.aio_channel()
-            self._opened = _Opened(channel, self._make_stub(channel), loop, os.getpid())
+            self._opened = self._open(certificate, None)
         if self._opened.loop is not loop:
             raise RuntimeError("this client belongs to another event loop")
+        if self._opened.certificate is not certificate:
+            self._opened = self._open(certificate, self._opened.channel)
         return self._opened.stub
+
+    def _open(self, certificate: Certificate | None, before: grpc.aio.Channel | None) -> _Opened:
+        channel = self._connector.aio_channel(certificate)
+        stub, loop = self._make_stub(channel), asyncio.get_running_loop()
+        return _Opened(channel, stub, loop, os.getpid(), certificate, before)
 
 
 _transports: weakref.WeakSet[AioTransport] = weakref.WeakSet()

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 
 from sessionstore._call import Call
+from sessionstore._certificate import Certificate
 from sessionstore._endpoint import TLS, Endpoint, endpoint
 from sessionstore._failures import REQUEST_ID_KEY
 from sessionstore._requests import new_request_id
@@ -93,30 +94,38 @@ class Connector:
     """All that it takes to call the service, from any process and any event loop."""
 
     endpoint: Endpoint
-    token: TokenSource
+    token: TokenSource | None
+    """None if the certificate says who calls."""
     timeout: float
 
-    def channel(self) -> grpc.Channel:
+    def certificate(self) -> Certificate | None:
+        """What to show the server, as of now: a channel shows what it was made with."""
+        return self.endpoint.certificate()
+
+    def channel(self, certificate: Certificate | None) -> grpc.Channel:
         """A channel of its own; it connects with its first call."""
         if not self.endpoint.tls:
             return grpc.insecure_channel(self.endpoint.target, self._options())
-        return grpc.secure_channel(self.endpoint.target, self._credentials(), self._options())
+        credentials = self._credentials(certificate)
+        return grpc.secure_channel(self.endpoint.target, credentials, self._options())
 
-    def aio_channel(self) -> grpc.aio.Channel:
+    def aio_channel(self, certificate: Certificate | None) -> grpc.aio.Channel:
         """The same for the running event loop."""
         if not self.endpoint.tls:
             return grpc.aio.insecure_channel(self.endpoint.target, self._options())
-        return grpc.aio.secure_channel(self.endpoint.target, self._credentials(), self._options())
+        credentials = self._credentials(certificate)
+        return grpc.aio.secure_channel(self.endpoint.target, credentials, self._options())
 
     def metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
         """What goes with a call: who calls, and what the logs call it."""
-        return (
-            ("authorization", f"Bearer {checked(self.token())}"),
-            (REQUEST_ID_KEY, request_id),
-        )
+        named = (REQUEST_ID_KEY, request_id)
+        if self.token is None:
+            return (named,)
+        return (("authorization", f"Bearer {checked(self.token())}"), named)
 
-    def _credentials(self) -> grpc.ChannelCredentials:
-        return grpc.ssl_channel_credentials(self.endpoint.root_certificates)
+    def _credentials(self, certificate: Certificate | None) -> grpc.ChannelCredentials:
+        shown = (certificate.key, certificate.chain) if certificate else ()
+        return grpc.ssl_channel_credentials(self.endpoint.root_certificates, *shown)
 
     def _options(self) -> tuple[tuple[str, str | int], ...]:
         if not self.endpoint.tls:
@@ -143,9 +152,9 @@ def connector(
     """
     if timeout <= 0:
         raise ValueError("timeout must be above 0 seconds")
-    return Connector(
-        endpoint(address, tls, plaintext=plaintext), token_source(token, token_file), timeout
-    )
+    where = endpoint(address, tls, plaintext=plaintext)
+    needed = where.certificate() is None
+    return Connector(where, token_source(token, token_file, needed=needed), timeout)
 
 
 def logged_as(call: Call[Any]) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from os import PathLike, environ
 from pathlib import Path
 
+from sessionstore._certificate import CertificateSource, certificate_source, no_certificate
+
 # Where distributions keep what `update-ca-certificates` and its kin write.
 _SYSTEM_ROOTS = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -19,12 +21,17 @@ _SYSTEM_ROOTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TLS:
-    """How to verify the server's certificate."""
+    """How to verify the server's certificate, and which one to show it."""
 
     ca_file: str | PathLike[str] | None = None
     """PEM certificates to trust; the system's roots if None. Read when the client is made."""
     server_name: str | None = None
     """The name the certificate must carry; the address' host if None."""
+    cert_file: str | PathLike[str] | None = None
+    """PEM certificate chain of this backend, where the server asks for one (mTLS). If it names a
+    caller, no service token is needed. Renewed files are read within 1 s."""
+    key_file: str | PathLike[str] | None = None
+    """PEM private key of the chain, without a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class Endpoint:
     tls: bool
     root_certificates: bytes | None = None
     server_name: str | None = None
+    certificate: CertificateSource = no_certificate
 
 
 def endpoint(address: str | None, tls: bool | TLS | None, *, plaintext: bool) -> Endpoint:
@@ -43,24 +51,39 @@ def endpoint(address: str | None, tls: bool | TLS | None, *, plaintext: bool) ->
     Raises:
         ValueError: no address; TLS and plaintext at once; or a bearer token would cross a network
             in clear text without `plaintext`.
-        OSError: the CA file cannot be read.
+        OSError: a file of certificates cannot be read.
     """
     target = address or environ.get("SESSIONSTORE_ADDRESS")
     if not target:
         raise ValueError("no address: give one, or set SESSIONSTORE_ADDRESS")
-    if tls is None and not plaintext and (ca_file := environ.get("SESSIONSTORE_CA_FILE")):
-        tls = TLS(ca_file=ca_file)
+    if not isinstance(tls, TLS) and tls is not False and not plaintext:
+        tls = _of_environment() or tls
     if tls and plaintext:
         raise ValueError("tls and plaintext exclude each other")
     if tls:
         options = tls if isinstance(tls, TLS) else TLS()
-        return Endpoint(target, True, _roots(options.ca_file), options.server_name)
+        return Endpoint(
+            target,
+            True,
+            _roots(options.ca_file),
+            options.server_name,
+            certificate_source(options.cert_file, options.key_file),
+        )
     if not plaintext and not stays_on_this_machine(target):
         raise ValueError(
             f"{target} would be sent the service token in clear text: "
             "give tls=True or TLS(...), or plaintext=True to do so on purpose"
         )
     return Endpoint(target, False)
+
+
+def _of_environment() -> TLS | None:
+    """What SESSIONSTORE_* say of TLS, if they do."""
+    files = [environ.get(f"SESSIONSTORE_{name}_FILE") for name in ("CA", "CERT", "KEY")]
+    if not any(files):
+        return None
+    ca_file, cert_file, key_file = files
+    return TLS(ca_file=ca_file, cert_file=cert_file, key_file=key_file)
 
 
 def stays_on_this_machine(target: str) -> bool:

@@ -41,6 +41,7 @@ BY_REASON: dict[str, type[errors.SessionStoreError]] = {
     "CURSOR_TOO_OLD": errors.CursorTooOld,
     "LOG_REWOUND": errors.LogRewound,
     "WATCHER_TOO_SLOW": errors.WatcherTooSlow,
+    "CALLER_LIMIT_REACHED": errors.CallerLimitReached,
 }
 
 # For what a proxy, gRPC itself or a newer server says without a reason that is listed above.

@@ -6,20 +6,24 @@ import re
 from collections.abc import Callable
 from os import PathLike, environ
 from pathlib import Path
-from time import monotonic
+
+from sessionstore._renewed import Renewed
 
 TokenSource = Callable[[], str]
-
-RECHECK_S = 1.0
 
 # Visible ASCII: all that a header can carry (RFC 9110, 5.5).
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 
 
 def token_source(
-    token: str | TokenSource | None, token_file: str | PathLike[str] | None
-) -> TokenSource:
+    token: str | TokenSource | None,
+    token_file: str | PathLike[str] | None,
+    *,
+    needed: bool = True,
+) -> TokenSource | None:
     """The source that the arguments or the environment name; a token before a file.
+
+    None if there is none, and none is needed.
 
     Raises:
         TypeError: a token and a token file.
@@ -37,7 +41,10 @@ def token_source(
         fixed = checked(token)
         return lambda: fixed
     if token_file is not None:
-        return _TokenFile(Path(token_file))
+        path = Path(token_file)
+        return Renewed((path,), lambda: checked(path.read_text(encoding="utf-8").strip()))
+    if not needed:
+        return None
     raise ValueError(
         "no service token: give token or token_file, "
         "or set SESSIONSTORE_TOKEN or SESSIONSTORE_TOKEN_FILE"
@@ -49,36 +56,3 @@ def checked(token: str) -> str:
     if not isinstance(token, str) or not _SENDABLE.fullmatch(token):
         raise ValueError("the service token is empty or not visible ASCII")
     return token
-
-
-class _TokenFile:
-    """A token in a file that somebody else renews. Threads may share it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._version = self._current_version()
-        self._token = self._read()
-        self._checked_at = monotonic()
-
-    def __call__(self) -> str:
-        if monotonic() - self._checked_at >= RECHECK_S:
-            self._checked_at = monotonic()
-            self._reread()
-        return self._token
-
-    def _reread(self) -> None:
-        # While the file is being replaced it may be missing or empty: the last token still stands.
-        try:
-            version = self._current_version()
-            if version != self._version:
-                self._token = self._read()
-                self._version = version
-        except (OSError, ValueError):
-            return
-
-    def _read(self) -> str:
-        return checked(self._path.read_text(encoding="utf-8").strip())
-
-    def _current_version(self) -> tuple[int, int, int]:
-        status = self._path.stat()
-        return status.st_mtime_ns, status.st_size, status.st_ino

@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import grpc
 
 from sessionstore._call import Call, Stream
+from sessionstore._certificate import Certificate
 from sessionstore._channel import ClosedError, Connector, logged_as
 from sessionstore._failures import error_of
 from sessionstore._resumption import Resumption
@@ -19,7 +21,12 @@ from sessionstore.errors import SessionStoreError, Unavailable
 
 T = TypeVar("T")
 
-_Opened = tuple[grpc.Channel, Any]
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    channel: grpc.Channel
+    stub: Any
+    certificate: Certificate | None
 
 
 class Answers(Iterator[Any]):
@@ -46,7 +53,10 @@ class Answers(Iterator[Any]):
 
 
 class Transport:
-    """A channel for each process, opened by the first call from there."""
+    """A channel for each process, opened by the first call from there.
+
+    A renewed certificate takes another channel; the one before lives on for the calls it has.
+    """
 
     def __init__(self, connector: Connector, stub: Callable[[grpc.Channel], Any]) -> None:
         self._connector = connector
@@ -112,22 +122,27 @@ class Transport:
     def close(self) -> None:
         self._closed = True
         if opened := self._opened.pop(os.getpid(), None):
-            opened[0].close()
+            opened.channel.close()
 
     def _stub(self) -> Any:
         self._refuse_if_closed()
         pid = os.getpid()
-        if opened := self._opened.get(pid):
-            return opened[1]
-        opened = self._open()
+        certificate = self._connector.certificate()
+        before = self._opened.get(pid)
+        if before and before.certificate is certificate:
+            return before.stub
+        opened = self._open(certificate)
+        if before:
+            self._opened[pid] = opened
+            return opened.stub
         kept = self._opened.setdefault(pid, opened)
         if kept is not opened:
-            opened[0].close()
-        return kept[1]
+            opened.channel.close()
+        return kept.stub
 
-    def _open(self) -> _Opened:
-        channel = self._connector.channel()
-        return channel, self._make_stub(channel)
+    def _open(self, certificate: Certificate | None) -> _Opened:
+        channel = self._connector.channel(certificate)
+        return _Opened(channel, self._make_stub(channel), certificate)
 
     def _refuse_if_closed(self, cause: Any = None) -> None:
         if self._closed:

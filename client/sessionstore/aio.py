@@ -22,9 +22,10 @@ class AsyncSessionClient(AsyncBaseClient):
     """`SessionClient` for asyncio: the same arguments, methods, answers and errors, awaited.
 
     It belongs to the event loop of its first call, and to the next one once that loop is closed, as
-    after `asyncio.run`. In a loop beside its own it raises RuntimeError. In a forked process it
-    works unless the fork was made from within the running loop, or beside an open stream: then it
-    raises RuntimeError.
+    after `asyncio.run`. In a loop beside its own it raises RuntimeError. Make its first
+    call after the last fork: gRPC for asyncio, once used, now and then hangs in a forked process,
+    or ends it if a stream was open. If the fork was made from within the running loop, calls in
+    the child raise RuntimeError.
     """
 
     _stub = SessionServiceStub

@@ -31,16 +31,18 @@ class SessionClient(BaseClient):
             so it must be quick. SESSIONSTORE_TOKEN if neither this nor `token_file` is given.
         token_file: a file with the token, read again within 1 s of a change.
             SESSIONSTORE_TOKEN_FILE if nothing else names a token.
-        tls: True for TLS with the system's roots, or `TLS(...)`. If None, SESSIONSTORE_CA_FILE
-            turns TLS on.
+        tls: True for TLS with the system's roots, or `TLS(...)`. SESSIONSTORE_CA_FILE,
+            SESSIONSTORE_CERT_FILE and SESSIONSTORE_KEY_FILE turn TLS on if None, and say what
+            True leaves open. With a certificate of its own a backend may do without a token.
         plaintext: send the token in clear text to another machine, on purpose.
         timeout: seconds that a call may take, retries included, unless the call says otherwise.
 
     Raises:
-        ValueError: no address or token; a token that no header can carry; a timeout that is not
-            above 0; or a network address with neither TLS nor `plaintext`.
+        ValueError: no address; neither token nor certificate; a token that no header can carry; a
+            timeout that is not above 0; a certificate without its key; or a network address with
+            neither TLS nor `plaintext`.
         TypeError: both `token` and `token_file`.
-        OSError: the token file or the CA file cannot be read.
+        OSError: a file of a token or of certificates cannot be read.
 
     Every call raises a subclass of `SessionStoreError` if it fails: beside those it names,
     `InvalidRequest`, `CallerNotAuthenticated`, `CallerNotPermitted`, `Unavailable`, `Overloaded`,

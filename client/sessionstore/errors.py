@@ -205,6 +205,13 @@ class Overloaded(ResourceExhausted):
     """The server has as many calls in flight as it takes. Nothing was done."""
 
 
+class CallerLimitReached(Overloaded):
+    """The server takes no more of this backend at a time. Nothing was done.
+
+    `metadata["limit"]` is "max_in_flight", "calls_per_second" or "max_watchers".
+    """
+
+
 class WatcherTooSlow(ResourceExhausted):
     """More events wait for this watcher than the server keeps: resume at the last cursor."""
 

@@ -16,27 +16,25 @@ from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
+from sessiond.opening import link_limits, load_callers, store_access
 from sessiond.ops.census import Census
 from sessiond.ops.http import HttpServer
 from sessiond.ops.metrics import Metrics
 from sessiond.ops.port import routes
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
+from sessiond.service.live_feed import Tail
 from sessiond.service.readiness import Readiness
 from sessiond.service.statistics import Statistician
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
-from sessiond.store.access import Access
 from sessiond.store.connect import OpenLink
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.link import LinkLimits
-from sessiond.store.log_tail import TailWays
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.store_url import StoreUrl, Topology, redacted
-from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing, Lifetimes
 from sessiond.tracing import Tracing, open_tracing
 from sessiond.use_cases import UseCases
@@ -133,9 +131,9 @@ class App:
         if settings.dev:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
-        callers = Callers.load(settings.effective_callers_file)
-        runner, scripts, tail = await self._open_store(tracing)
-        use_cases = UseCases(settings, scripts, tail, ring)
+        callers = load_callers(settings)
+        runner, scripts, make_tail = await self._open_store(tracing)
+        use_cases = UseCases(settings, scripts, make_tail, ring)
         self._stack.push_async_callback(use_cases.watching.close)
         jobs = background(
             settings,
@@ -159,6 +157,7 @@ class App:
             metrics.show_sessions(use_cases.figures)
             metrics.show_store(runner.figures, scripts.name_of)
             metrics.show_jobs(jobs.figures)
+            metrics.show_failovers(lambda: use_cases.reassertion.figures)
             metrics.show_watching(use_cases.watching.figures)
             await self._serve_ops(settings.ops_listen, metrics, use_cases.statistician, ring)
         await front.start()
@@ -173,6 +172,7 @@ class App:
             store,
             scripts.keys,
             settings.all_profiles().values(),
+            on_histories=use_cases.reassertion.notice,
             strict=not settings.dev,
             checked=StoreUrl.parse(settings.effective_store_url).topology is not Topology.FAKE,
         )
@@ -185,8 +185,11 @@ class App:
             await front.health.set(serving=ready)
 
         self._run(readiness.watch(on_change))
+        self._run(use_cases.reassertion.run())
         self._run(self._reload(ring.reload_if_changed, "key ring"))
         self._run(self._reload(callers.reload_if_changed, "callers file"))
+        if front.tls:
+            self._run(self._reload(front.tls.reload_if_changed, "certificates"))
         if settings.reaper_interval:
             interval_s = settings.reaper_interval.total_seconds()
             reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
@@ -198,6 +201,7 @@ class App:
             "serving",
             address=self.address,
             tls=settings.tls_cert_file is not None,
+            client_certificates=settings.tls_client_ca_file is not None,
             store=redacted(settings.effective_store_url),
             dev=settings.dev,
         )
@@ -231,7 +235,7 @@ class App:
 
     async def _open_store(
         self, tracing: Tracing | None
-    ) -> tuple[ScriptRunner, ScriptSet, TailWays]:
+    ) -> tuple[ScriptRunner, ScriptSet, Callable[[], Tail]]:
         settings = self.settings
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
@@ -244,12 +248,7 @@ class App:
             await engine.start()
             self._stack.push_async_callback(engine.stop)
             url = engine.url
-        limits = LinkLimits(
-            connect_s=settings.store_connect_timeout.total_seconds(),
-            read_s=settings.store_read_timeout.total_seconds(),
-            in_flight=settings.store_max_in_flight,
-        )
-        access = Access(ca_file=settings.store_ca_file)
+        limits, access = link_limits(settings), store_access(settings)
         link = self._open_link(url, limits, access)
         runner = tracing.runner(link) if tracing else ScriptRunner(link)
         self._stack.push_async_callback(runner.close)
@@ -262,12 +261,7 @@ class App:
             log_most=settings.event_log_max_length,
         )
         scripts = ScriptSet(runner, keyspace, ends, shebang=topology is not Topology.FAKE)
-        connections = connect.connections(url, limits, access)
-        return (
-            runner,
-            scripts,
-            TailWays(connections, limits, scripts, frugal=topology is Topology.FAKE),
-        )
+        return runner, scripts, connect.tails(url, limits, access, scripts)
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 from grpc_reflection.v1alpha import reflection
 
-from sessiond.domain.errors import StartupError
 from sessiond.ops.audit_file import AuditFile
 from sessiond.rpc.call import Interceptor
 from sessiond.rpc.health import Health
 from sessiond.rpc.interceptors.audit_trail import AuditTrail, Keep
 from sessiond.rpc.interceptors.call_figures import CallFigures
+from sessiond.rpc.interceptors.caller_limits import CallerLimit
 from sessiond.rpc.interceptors.credentials import Credentials
 from sessiond.rpc.interceptors.deadline import Deadline
 from sessiond.rpc.interceptors.errors import ErrorBoundary
@@ -23,6 +21,7 @@ from sessiond.rpc.interceptors.overload import OverloadGuard
 from sessiond.rpc.interceptors.request_log import RequestLog
 from sessiond.rpc.methods import ROLES, SERVICES
 from sessiond.rpc.server import Transport, add_service, listening_server, stop
+from sessiond.rpc.tls import Tls, TlsFiles
 from sessiond.settings import Settings
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing
@@ -53,9 +52,12 @@ class Front:
             tracing: sees every call that is counted.
 
         Raises:
-            StartupError: the address, the certificate or the audit log cannot be used.
+            StartupError: the address, a certificate or the audit log cannot be used.
         """
         self._settings = settings
+        files = _tls_files(settings)
+        self.tls: Final = Tls(files) if files else None
+        """The certificates; None in plaintext."""
         self._long_calls = LongCalls()
         self.figures: Final = CallFigures()
         self._chain = (
@@ -68,8 +70,15 @@ class Front:
             Deadline(settings.max_call_time.total_seconds()),
             self._long_calls,
             Credentials(ServiceTokens(ring, leeway_s=ring.lifetimes.leeway_s), callers),
+            CallerLimit(),
         )
-        self._server, port = listening_server(_transport(settings))
+        transport = Transport(
+            settings.listen,
+            self.tls.credentials() if self.tls else None,
+            settings.max_request_bytes,
+            settings.max_connection_age.total_seconds(),
+        )
+        self._server, port = listening_server(transport)
         self.address: Final = f"{settings.listen.rpartition(':')[0]}:{port}"
         self.health: Final = Health(self._server)
 
@@ -101,27 +110,7 @@ def _audit_file(settings: Settings) -> Keep | None:
     return AuditFile(path).append if path else None
 
 
-def _transport(settings: Settings) -> Transport:
-    certificate = None
-    if settings.tls_cert_file and settings.tls_key_file:
-        certificate = (_read(settings.tls_cert_file), _read(settings.tls_key_file))
-        _check_pair(settings.tls_cert_file, settings.tls_key_file)
-    return Transport(settings.listen, certificate, settings.max_request_bytes)
-
-
-def _check_pair(certificate: Path, key: Path) -> None:
-    """Load the pair as gRPC will, which tells on standard error what is wrong, and not us."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, lambda: "")
-    except ssl.SSLError:
-        raise StartupError(
-            f"{certificate} and {key} are not a certificate chain and its key: both in PEM, the"
-            " key without a password"
-        ) from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StartupError(f"cannot read {path}: {error.strerror}") from None
+def _tls_files(settings: Settings) -> TlsFiles | None:
+    if not (settings.tls_cert_file and settings.tls_key_file):
+        return None
+    return TlsFiles(settings.tls_cert_file, settings.tls_key_file, settings.tls_client_ca_file)

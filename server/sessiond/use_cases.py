@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from sessiond.domain.profile import DEFAULT_PROFILE
@@ -18,12 +19,13 @@ from sessiond.service.jobs import Jobs
 from sessiond.service.judging import Judge
 from sessiond.service.key_rotation import KeyRotation
 from sessiond.service.lifecycle import Lifecycle
-from sessiond.service.live_feed import LiveFeed
+from sessiond.service.live_feed import LiveFeed, Tail
 from sessiond.service.operators import Operators
 from sessiond.service.orphans import Orphans
 from sessiond.service.policy import Policies
 from sessiond.service.purging import Purger
 from sessiond.service.reading import Reader
+from sessiond.service.reassertion import Reassertion
 from sessiond.service.revocation import Revoker
 from sessiond.service.sessions import Sessions
 from sessiond.service.statistics import Statistician
@@ -34,7 +36,6 @@ from sessiond.store.audit import AuditStore
 from sessiond.store.explanation import ExplanationStore
 from sessiond.store.job_ledger import JobLedger
 from sessiond.store.log import LogStore
-from sessiond.store.log_tail import LogTail, TailWays
 from sessiond.store.maintenance import Maintenance
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
@@ -51,12 +52,17 @@ class UseCases:
     """Those of one server; what several need is made once."""
 
     def __init__(
-        self, settings: Settings, scripts: ScriptSet, tail: TailWays, ring: KeyRing
+        self,
+        settings: Settings,
+        scripts: ScriptSet,
+        make_tail: Callable[[], Tail],
+        ring: KeyRing,
     ) -> None:
         self._settings = settings
         self._ring = ring
         self.figures: Final = SessionFigures()
         self.store: Final = Store(scripts)
+        self.reassertion: Final = Reassertion(self.store)
         self.ledger: Final = JobLedger(scripts)
         self._maintenance = Maintenance(scripts)
         self._transfer = TransferStore(scripts)
@@ -90,7 +96,7 @@ class UseCases:
         self.orphans: Final = Orphans(self.store, self._maintenance, self._walk)
         self.watching: Final = Watching(
             LogStore(scripts),
-            LiveFeed(lambda: LogTail(tail)),
+            LiveFeed(make_tail),
             WatchLimits(settings.max_watchers, settings.watch_backlog, settings.watch_max_age),
         )
 
@@ -105,7 +111,8 @@ class UseCases:
                 self._policies,
                 issuer,
                 self._refresh_tokens,
-                self.figures,
+                reassertion=self.reassertion,
+                figures=self.figures,
                 grace_ms=self._grace_ms,
                 request_ttl_ms=request_ttl_ms,
             ),
@@ -119,11 +126,11 @@ class UseCases:
             validator=Validator(
                 self.store,
                 self._judge,
-                self.figures,
+                figures=self.figures,
                 activity_ms=milliseconds(self._settings.activity_interval),
             ),
             reader=Reader(self.store),
-            revoker=Revoker(self.store, request_ttl_ms=request_ttl_ms),
+            revoker=Revoker(self.store, self.reassertion, request_ttl_ms=request_ttl_ms),
             refresh_tokens=self._refresh_tokens,
             ring=self._ring,
             watching=self.watching,

@@ -11,10 +11,13 @@ import pytest
 from sessionstore import AdminClient, SessionClient
 from tests.cli.sessionctl import Sessionctl
 from tests.client.fake_service import FakeService
-from tests.rpc.conftest import log, loop, serving, valkey  # noqa: F401  fixtures
+from tests.rpc.conftest import log, loop, serving, transports, valkey  # noqa: F401  fixtures
 from tests.rpc.serving import Server
 
-VARIABLES = ("ADDRESS", "TOKEN", "TOKEN_FILE", "CA_FILE", "PLAINTEXT", "TIMEOUT", "CONTEXT")
+VARIABLES = (
+    *("ADDRESS", "TOKEN", "TOKEN_FILE", "CA_FILE", "CERT_FILE", "KEY_FILE"),
+    *("PLAINTEXT", "TIMEOUT", "CONTEXT"),
+)
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from sessionstore.cli import connection
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.cli.sessionctl import Sessionctl, fits
 from tests.client.fake_service import FakeService
-from tests.rpc.certificates import make_tls
+from tests.rpc.certificates import make_tls, spiffe_id
+from tests.rpc.serving import Server
 
 
 @pytest.fixture
@@ -150,6 +153,26 @@ def test_tls_is_used_with_a_ca_file(bare: Sessionctl, home: Path) -> None:
     assert refused.err.startswith("sessionctl: ")
 
 
+def test_a_certificate_stands_for_a_token(
+    bare: Sessionctl, serving: Callable[..., AbstractContextManager[Server]], home: Path
+) -> None:
+    """By flags, and saved in a context, whose files are found from anywhere."""
+    with serving("mtls") as server:
+        assert server.tls
+        (home / "ca.pem").write_bytes(server.tls.authority)
+        issued = server.tls.issuer.issue("", uris=[spiffe_id("admin")])
+        (home / "own.crt").write_bytes(issued.certificate)
+        (home / "own.key").write_bytes(issued.key)
+        files = ["--ca-file", "ca.pem", "--cert-file", "own.crt", "--key-file", "own.key"]
+        options = ["--address", server.app.address, *files]
+        assert bare("stats", *options, "-o", "json").json
+        bare("context", "save", "certified", *options)
+        (home / "other").mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(home / "other")
+            assert bare("stats", "-o", "json").json
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -228,7 +251,10 @@ def test_contexts_are_listed_shown_chosen_and_deleted(bare: Sessionctl, home: Pa
 def test_a_context_needs_an_address_and_a_token_file(bare: Sessionctl) -> None:
     """Half a context would be filled from somewhere else."""
     for options in ([], ["--address", "127.0.0.1:1"], ["--token-file", "t"]):
-        assert "--address and --token-file" in bare("context", "save", "x", *options, code=2).err
+        assert (
+            "--address, and --token-file or --cert-file"
+            in bare("context", "save", "x", *options, code=2).err
+        )
 
 
 def test_a_damaged_file_of_contexts_is_told(bare: Sessionctl, home: Path) -> None:

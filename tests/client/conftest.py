@@ -14,7 +14,7 @@ from tests.client.fake_service import FakeService
 
 TOKEN = "canary-service-token"
 
-VARIABLES = ("ADDRESS", "TOKEN", "TOKEN_FILE", "CA_FILE")
+VARIABLES = ("ADDRESS", "TOKEN", "TOKEN_FILE", "CA_FILE", "CERT_FILE", "KEY_FILE")
 
 
 class Awaited:

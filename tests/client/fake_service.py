@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent import futures
 from dataclasses import dataclass
 from types import TracebackType
@@ -36,6 +37,8 @@ class Received:
     metadata: Mapping[str, str]
     peer: str
     time_remaining: float | None
+    certified: AbstractSet[str]
+    """The host names in the client's certificate."""
 
 
 def answered_in_full(batch: pb.BatchValidateSessionsRequest, _: object) -> Any:
@@ -103,7 +106,14 @@ class FakeService:
 
         def handle(_: object, request: Any, context: grpc.ServicerContext) -> Any:
             metadata: Any = context.invocation_metadata()
-            received = Received(request, dict(metadata), context.peer(), context.time_remaining())
+            names: Any = context.auth_context().get("x509_subject_alternative_name", ())
+            received = Received(
+                request,
+                dict(metadata),
+                context.peer(),
+                context.time_remaining(),
+                {name.decode() for name in names},
+            )
             with self._lock:
                 self.received[name].append(received)
                 script = self._once[name].popleft() if self._once[name] else None

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from sessionstore import TLS, Unavailable
-from tests.certificates import Authority
+from tests.certificates import Authority, Issued
 from tests.client.conftest import TOKEN, Sessions
 from tests.client.fake_service import FakeService
 
@@ -146,6 +146,110 @@ async def test_tls_trusts_the_systems_roots(
     tls = TLS(server_name="sessions.example")
 
     await connect(tls_service.address, token=TOKEN, tls=tls).get("s1")
+
+
+@pytest.fixture
+def shown(ca_file: Path) -> TLS:
+    """Where a client's own certificate is."""
+    return TLS(
+        ca_file=ca_file,
+        server_name="sessions.example",
+        cert_file=ca_file.with_name("own.crt"),
+        key_file=ca_file.with_name("own.key"),
+    )
+
+
+def write(shown: TLS, issued: Issued) -> None:
+    assert shown.cert_file
+    assert shown.key_file
+    Path(shown.key_file).write_bytes(issued.key)
+    Path(shown.cert_file).write_bytes(issued.certificate)
+
+
+@pytest.fixture
+def mutual_service(authority: Authority) -> Iterator[FakeService]:
+    """Takes only clients with a certificate of the authority."""
+    credentials = grpc.ssl_server_credentials(
+        [authority.issue("sessions.example")], authority.certificate_pem, require_client_auth=True
+    )
+    with FakeService(credentials=credentials) as service:
+        yield service
+
+
+async def test_a_certificate_of_ones_own_stands_for_a_token(
+    mutual_service: FakeService, authority: Authority, connect: Connect, shown: TLS
+) -> None:
+    write(shown, authority.issue("login.internal"))
+
+    await connect(mutual_service.address, tls=shown).get("s1")
+
+    (received,) = mutual_service.received["GetSession"]
+    assert "authorization" not in received.metadata
+    assert received.certified == {"login.internal"}
+
+
+async def test_a_token_goes_along_with_a_certificate(
+    mutual_service: FakeService, authority: Authority, connect: Connect, shown: TLS
+) -> None:
+    write(shown, authority.issue("login.internal"))
+
+    await connect(mutual_service.address, token=TOKEN, tls=shown).get("s1")
+
+    (received,) = mutual_service.received["GetSession"]
+    assert received.metadata["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_renewed_certificate_is_shown_from_then_on(
+    mutual_service: FakeService,
+    authority: Authority,
+    connect: Connect,
+    shown: TLS,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once both files are new; with half a change the old one stands."""
+    monkeypatch.setattr("sessionstore._renewed.RECHECK_S", 0.0)
+    before = authority.issue("first.internal")
+    write(shown, before)
+    sessions = connect(mutual_service.address, tls=shown)
+    await sessions.get("s1")
+    renewed = authority.issue("second.internal")
+    write(shown, Issued(before.key, renewed.certificate))
+    await sessions.get("s1")
+    write(shown, renewed)
+    await sessions.get("s1")
+
+    names = [received.certified for received in mutual_service.received["GetSession"]]
+    assert names == [{"first.internal"}, {"first.internal"}, {"second.internal"}]
+
+
+async def test_a_certificate_needs_its_key(
+    authority: Authority, connect: Connect, shown: TLS
+) -> None:
+    write(shown, authority.issue("login.internal"))
+    for wrong in (
+        TLS(cert_file=shown.cert_file),
+        TLS(key_file=shown.key_file),
+        TLS(cert_file=shown.cert_file, key_file=shown.cert_file),
+    ):
+        with pytest.raises(ValueError, match="certificate"):
+            connect("localhost:1", tls=wrong)
+
+
+async def test_the_environment_may_name_a_certificate(
+    authority: Authority, connect: Connect, ca_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = TLS(cert_file=ca_file.with_name("own.crt"), key_file=ca_file.with_name("own.key"))
+    write(own, authority.issue("login.internal"))
+    for name, path in (("CA", ca_file), ("CERT", own.cert_file), ("KEY", own.key_file)):
+        monkeypatch.setenv(f"SESSIONSTORE_{name}_FILE", str(path))
+    credentials = grpc.ssl_server_credentials(
+        [authority.issue("localhost")], authority.certificate_pem, require_client_auth=True
+    )
+
+    with FakeService(credentials=credentials) as service:
+        await connect(f"localhost:{service.port}").get("s1")
+
+    assert service.received["GetSession"][0].certified == {"login.internal"}
 
 
 async def test_the_environment_may_turn_tls_on(

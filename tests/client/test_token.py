@@ -35,7 +35,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("sessionstore._token.monotonic", clock)
+    monkeypatch.setattr("sessionstore._renewed.monotonic", clock)
     return clock
 
 

@@ -10,7 +10,7 @@ from tests.faults.evidence import Story
 from tests.faults.history import Call, Op, Outcome
 
 _CODES: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
-_OF_ANY_CALL: Final = frozenset({"OVERLOADED"})
+_OF_ANY_CALL: Final = frozenset({"OVERLOADED", "CALLER_LIMIT_REACHED"})
 _OF_THE_DEAD: Final = frozenset({"SESSION_ENDED", "SESSION_EXPIRED", "SESSION_NOT_FOUND"})
 _REASONS: Final = {
     Op.CREATE: frozenset({"STORE_FULL", "SESSION_LIMIT_REACHED", "REPLAY_SUPERSEDED"}),

@@ -129,8 +129,10 @@ def _may_have_rotated_later(other: Call, call: Call) -> bool:
 
 
 def _may_have_ended_it(other: Call, call: Call) -> bool:
-    unknown = other.outcome is Outcome.UNKNOWN and other.generation < call.generation
-    return unknown or other.reason == "REFRESH_TOKEN_REUSED"
+    """Whoever ended it with an older token, or with this one under another request id."""
+    stranger = not call.request_id or other.request_id != call.request_id
+    older = other.generation < call.generation + stranger
+    return (other.outcome is Outcome.UNKNOWN and older) or other.reason == "REFRESH_TOKEN_REUSED"
 
 
 def no_acknowledged_rotation_is_lost(story: Story) -> Iterator[str]:

@@ -58,6 +58,17 @@ def test_what_an_engine_may_lose_is_not_held_against_it() -> None:
     assert check(tale.history, replace(RULES, durable=False)) == []
 
 
+def test_a_stranger_who_got_no_answer_may_have_ended_a_session() -> None:
+    """Who presented a superseded token raised the alarm, also for whom it was rotated."""
+    tale = Tale()
+    tale.create("a")
+    tale.refresh("a", 1, "ROTATED", request_id="r")
+    tale.now += LATER_S
+    tale.unknown(Op.REFRESH, "a", generation=1, request_id="another")
+    tale.refused(Op.REFRESH, "a", "REFRESH_TOKEN_REUSED", generation=1, request_id="r")
+    assert check(tale.history, RULES) == []
+
+
 def test_a_late_answer_is_forgiven_for_a_stall_of_our_own() -> None:
     """As long as our event loop did not run nothing could be answered."""
     tale = Tale()

@@ -16,7 +16,15 @@ from tests.rpc.admin_calls import AdminApi
 from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls, make_tls
 from tests.rpc.logs import Log, captured
-from tests.rpc.serving import CALLERS, Server, ServerLoop, make_settings, serve
+from tests.rpc.serving import (
+    TRANSPORT,
+    TRANSPORTS,
+    Server,
+    ServerLoop,
+    callers_file,
+    make_settings,
+    serve,
+)
 from tests.rpc.streaming import Streams
 
 ServeWith = Callable[..., Server]
@@ -46,23 +54,30 @@ def valkey() -> Iterator[RealEngine]:
 
 
 @pytest.fixture(scope="session")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    """A certificate for this machine's loopback."""
-    return make_tls(tmp_path_factory.mktemp("tls"))
+def transports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tls | None]:
+    """Certificates for this machine's loopback, by transport."""
+    return {
+        "plaintext": None,
+        "tls": make_tls(tmp_path_factory.mktemp("tls")),
+        "mtls": make_tls(tmp_path_factory.mktemp("mtls"), mutual=True),
+    }
 
 
 @pytest.fixture(scope="session")
 def serving(
-    loop: ServerLoop, valkey: RealEngine, tmp_path_factory: pytest.TempPathFactory
+    loop: ServerLoop,
+    valkey: RealEngine,
+    transports: dict[str, Tls | None],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., AbstractContextManager[Server]]:
     """Starts a server over the shared engine, with the settings named."""
 
     @contextmanager
     def start(
-        tls: Tls | None = None, url: str = "", *, ready: bool = True, **settings: Any
+        transport: str | Tls = TRANSPORT, url: str = "", *, ready: bool = True, **settings: Any
     ) -> Iterator[Server]:
-        if tls:
-            settings |= {"tls_cert_file": tls.certificate, "tls_key_file": tls.key}
+        tls = transports[transport] if isinstance(transport, str) else transport
+        settings = (tls.settings if tls else {}) | settings
         directory = tmp_path_factory.mktemp("server")
         made = make_settings(directory, url or valkey.url, **settings)
         with serve(loop, made, tls=tls, ready=ready) as server:
@@ -73,7 +88,7 @@ def serving(
 
 @pytest.fixture(scope="session")
 def server(serving: Callable[..., AbstractContextManager[Server]]) -> Iterator[Server]:
-    """A server with the default settings, in plaintext."""
+    """A server with the default settings."""
     with serving() as started:
         yield started
 
@@ -104,20 +119,18 @@ def admin(managed: Server) -> AdminApi:
     return managed.admin()
 
 
-@pytest.fixture(scope="session", params=["plaintext", "tls"])
+@pytest.fixture(scope="session", params=TRANSPORTS if TRANSPORTS[0] == TRANSPORT else (TRANSPORT,))
 def wire(
-    request: pytest.FixtureRequest,
-    tls: Tls,
-    serving: Callable[..., AbstractContextManager[Server]],
+    request: pytest.FixtureRequest, serving: Callable[..., AbstractContextManager[Server]]
 ) -> Iterator[Server]:
-    """A server with the default settings, in plaintext and over TLS."""
-    with serving(tls if request.param == "tls" else None) as started:
+    """A server with the default settings, by every transport in turn."""
+    with serving(request.param) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def caller(wire: Server) -> Api:
-    """A writer's calls, in plaintext and over TLS."""
+    """A writer's calls, by every transport in turn; over mTLS its certificate is its name."""
     return wire.api("writer")
 
 
@@ -134,7 +147,7 @@ def serve_with(
 def production(tmp_path: Path) -> dict[str, Any]:
     """What production asks for, as settings of a process: keys, callers, a store."""
     create_keys(tmp_path / "keys")
-    (tmp_path / "callers.toml").write_text(CALLERS)
+    (tmp_path / "callers.toml").write_text(callers_file())
     return {
         "keys_dir": tmp_path / "keys",
         "callers_file": tmp_path / "callers.toml",

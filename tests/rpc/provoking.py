@@ -26,7 +26,7 @@ from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import silent_engine
 from tests.rpc.importing import bring_in
 from tests.rpc.serving import Server, eventually
-from tests.rpc.watching import Logs, watched
+from tests.rpc.watching import Logs, cut_off, watched
 
 
 class Provoker:
@@ -185,10 +185,22 @@ class Provoker:
         return refused(watched, server, cursor=watch.cursor)
 
     def watcher_too_slow(self) -> Refused:
-        server = self.serve_with(watch_backlog=500)
-        watch = watched(server)
-        Logs.behind(server).write("alice", 100_000)
+        server = self.serve_with(watch_backlog=500, ops_listen="127.0.0.1:0")
+        watch, logs = watched(server), Logs.behind(server)
+
+        def is_cut_off() -> bool:
+            logs.write("alice", 1_000)
+            return cut_off(server) > 0
+
+        eventually(is_cut_off, within_s=30)
         return refused(watch.until, lambda _: False)
+
+    def caller_limit_reached(self) -> Refused:
+        server = self.serve_with(caller_max_watchers=1)
+        watching = watched(server)
+        error = refused(watched, server)
+        watching.call.cancel()
+        return error
 
     def internal(self) -> Refused:
         async def fail(*_: object) -> None:

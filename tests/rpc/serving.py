@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 import uuid
@@ -22,22 +23,24 @@ from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.service import ServiceTokens
 from tests.rpc.admin_calls import AdminApi
 from tests.rpc.calls import Api
-from tests.rpc.certificates import Tls
+from tests.rpc.certificates import Tls, spiffe_id
 
 T = TypeVar("T")
 
-CALLERS: Final = f"""
-[callers.reader]
-roles = ["reader"]
-[callers.writer]
-roles = ["writer"]
-[callers.other-writer]
-roles = ["writer", "reader"]
-[callers.admin]
-roles = ["admin"]
-[callers.{"n" * 64}]
-roles = ["writer"]
-"""
+TRANSPORTS: Final = ("plaintext", "tls", "mtls")
+TRANSPORT: Final = os.environ.get("SESSIONSTORE_TRANSPORT", TRANSPORTS[0])
+"""What servers of this suite speak, unless a test wants otherwise."""
+if TRANSPORT not in TRANSPORTS:
+    raise ValueError(f"SESSIONSTORE_TRANSPORT is one of {', '.join(TRANSPORTS)}")
+
+ROLES: Final = {
+    "reader": ["reader"],
+    "writer": ["writer"],
+    "other-writer": ["writer", "reader"],
+    "admin": ["admin"],
+    "n" * 64: ["writer"],
+}
+"""Of the callers that every server has."""
 _START_TIMEOUT_S: Final = 60.0
 
 
@@ -77,33 +80,55 @@ class Server:
     def settings(self) -> Settings:
         return self.app.settings
 
-    def channel(self) -> grpc.Channel:
-        """A channel of its own, closed with the server."""
+    @property
+    def mutual(self) -> bool:
+        """Whether callers are known by their certificates."""
+        return self.tls is not None and self.tls.client_ca is not None
+
+    def channel(self, caller: str = "") -> grpc.Channel:
+        """A channel of its own, closed with the server; over mTLS, a caller's."""
         options = [("grpc.use_local_subchannel_pool", 1)]
         if self.tls:
-            trusted = grpc.ssl_channel_credentials(self.tls.authority)
-            channel = grpc.secure_channel(self.app.address, trusted, options)
+            credentials = self.tls.credentials(caller)
+            channel = grpc.secure_channel(self.app.address, credentials, options)
         else:
             channel = grpc.insecure_channel(self.app.address, options)
-        self._channels.append(channel)
+        self.close_with(channel)
         return channel
+
+    def close_with(self, channel: grpc.Channel) -> None:
+        """Close a channel with the server."""
+        self._channels.append(channel)
 
     def mint(self, caller: str, *, lifetime_s: int = 3600, now: float | None = None) -> str:
         """A service token for a caller."""
         ring = KeyRing.load(self.settings.effective_keys_dir, key_lifetimes(self.settings))
         return ServiceTokens(ring).mint(caller, lifetime_s, time.time() if now is None else now)
 
+    def token(self, caller: str) -> str | None:
+        """What a caller sends along: nothing where its certificate is enough."""
+        return None if self.mutual and caller in ROLES else self.mint(caller)
+
     def api(self, caller: str = "admin", *, timeout_s: float = 15.0) -> Api:
         """Calls of a caller over a channel of its own."""
-        return Api(self.channel(), self.mint(caller), timeout_s=timeout_s)
+        return Api(self.channel(caller), self.token(caller), timeout_s=timeout_s)
 
     def admin(self, caller: str = "admin", *, timeout_s: float = 60.0) -> AdminApi:
         """Calls of an operator over a channel of its own."""
-        return AdminApi(self.channel(), self.mint(caller), timeout_s=timeout_s)
+        return AdminApi(self.channel(caller), self.token(caller), timeout_s=timeout_s)
 
     def close_channels(self) -> None:
         for channel in self._channels:
             channel.close()
+
+
+def callers_file(*, certificates: bool = False) -> str:
+    """The callers above, with or without the names of their certificates."""
+    lines = []
+    for name, roles in ROLES.items():
+        lines += [f"[callers.{name}]", f"roles = {roles}"]
+        lines += [f"certificates = ['{spiffe_id(name)}']"] if certificates else []
+    return "\n".join(lines)
 
 
 def make_settings(directory: Path, store_url: str, **overrides: Any) -> Settings:
@@ -112,7 +137,7 @@ def make_settings(directory: Path, store_url: str, **overrides: Any) -> Settings
     # Older than any key made later, so that a rotation takes effect at once.
     create_keys(keys, clock=lambda: time.time() - 3600)
     if not callers.exists():
-        callers.write_text(CALLERS)
+        callers.write_text(callers_file(certificates="tls_client_ca_file" in overrides))
     defaults = {
         "listen": "127.0.0.1:0",
         "keys_dir": keys,
@@ -122,6 +147,8 @@ def make_settings(directory: Path, store_url: str, **overrides: Any) -> Settings
         "drain_time": "0s",
         # It draws random numbers in this process, which hypothesis takes for its own tests'.
         "reaper_interval": "0s",
+        # The engine may be a thread of this process, and wait its turn on a busy machine.
+        "store_read_timeout": "8s",
     }
     return Settings(**{**defaults, **overrides})
 

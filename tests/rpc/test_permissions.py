@@ -50,10 +50,10 @@ def test_operators_alone_may_call_their_service(rpc: str) -> None:
 
 @pytest.mark.parametrize("rpc", [*RPCS, *ADMIN_RPCS])
 @pytest.mark.parametrize("caller", ["reader", "writer", "admin"])
-def test_a_caller_may_call_what_its_role_covers(server: Server, caller: str, rpc: str) -> None:
-    """A request with nothing in it is refused for the role before it is read."""
+def test_a_caller_may_call_what_its_role_covers(wire: Server, caller: str, rpc: str) -> None:
+    """Known by token or certificate; a request is refused for the role before it is read."""
     needed = _documented_roles()[path(rpc)]
-    api = Api(server.channel(), server.mint(caller))
+    api = wire.api(caller)
     if Role[caller.upper()] < needed:
         error = refused(api.call, request_type(rpc)())
         assert error.code == grpc.StatusCode.PERMISSION_DENIED
@@ -66,13 +66,19 @@ def test_a_caller_may_call_what_its_role_covers(server: Server, caller: str, rpc
 
 
 @pytest.mark.parametrize("rpc", [*RPCS, *ADMIN_RPCS])
-def test_no_rpc_answers_without_a_token(server: Server, rpc: str) -> None:
-    """Nor tells whether the request was well-formed."""
-    nobody = Api(server.channel(), None)
-    for data in (b"", b"\x0a\x02\xff\xff", b"\xff\xff\xff"):
-        error = refused(nobody.raw, rpc, data)
-        assert error.code == grpc.StatusCode.UNAUTHENTICATED
-        assert error.reason == Reason.CREDENTIALS_MISSING
+def test_no_rpc_answers_to_nobody_known(wire: Server, rpc: str) -> None:
+    """Without credentials or with bad ones; nor does it tell whether the request is well-formed."""
+    channel = wire.channel()
+    long_ago = wire.mint("admin", lifetime_s=10, now=time.time() - 60)
+    for token, reason in (
+        (None, Reason.CREDENTIALS_MISSING),
+        ("forged", Reason.CREDENTIALS_INVALID),
+        (wire.mint("stranger"), Reason.CREDENTIALS_INVALID),
+        (long_ago, Reason.CREDENTIALS_EXPIRED),
+    ):
+        for data in (b"", b"\x0a\x02\xff\xff", b"\xff\xff\xff"):
+            error = refused(Api(channel, token).raw, rpc, data)
+            assert (error.code, error.reason) == (grpc.StatusCode.UNAUTHENTICATED, reason)
 
 
 @pytest.mark.parametrize(

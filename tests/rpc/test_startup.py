@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from sessiond.settings import Settings as AppSettings
 from tests.rpc.certificates import make_tls
 from tests.rpc.logs import captured
 from tests.rpc.process import engines_on, refused_start
-from tests.rpc.serving import ServerLoop
+from tests.rpc.serving import ServerLoop, callers_file
 
 Settings = dict[str, Any]
 
@@ -172,6 +173,45 @@ def test_a_certificate_needs_its_own_key(
         files = {"tls_cert_file": tls.certificate, "tls_key_file": key}
         assert str(key) in _refused(loop, tmp_path, production | files)
     assert capfd.readouterr().err == ""
+
+
+def test_an_expired_certificate_stops_the_start(
+    tmp_path: Path, loop: ServerLoop, production: Settings
+) -> None:
+    """No client would take it."""
+    tls = make_tls(tmp_path)
+    old = tls.issuer.issue("localhost", lives=timedelta(seconds=-1))
+    tls.key.write_bytes(old.key)
+    tls.certificate.write_bytes(old.certificate)
+    assert "expired on" in _refused(loop, tmp_path, production | tls.settings)
+
+
+def test_authorities_of_clients_must_be_certificates(
+    tmp_path: Path, loop: ServerLoop, production: Settings
+) -> None:
+    """A file that is missing, empty or holds a key lets nobody in: it stops the start."""
+    tls = make_tls(tmp_path)
+    empty = tmp_path / "empty.pem"
+    empty.write_bytes(b"")
+    for path in (tmp_path / "none", empty, tls.key):
+        files = {**tls.settings, "tls_client_ca_file": path}
+        assert str(path) in _refused(loop, tmp_path, production | files)
+
+
+def test_clients_show_certificates_over_tls_only(
+    monkeypatch: pytest.MonkeyPatch, production: Settings
+) -> None:
+    """Their authorities without a certificate of the server's own are a slip."""
+    sentence = _sentence(monkeypatch, **production, tls_client_ca_file="ca.pem")
+    assert "SESSIOND_TLS_CLIENT_CA_FILE" in sentence
+
+
+def test_callers_are_known_by_certificates_only_where_these_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, production: Settings
+) -> None:
+    """Names that nobody can prove are a slip too."""
+    (tmp_path / "callers.toml").write_text(callers_file(certificates=True))
+    assert "SESSIOND_TLS_CLIENT_CA_FILE" in _sentence(monkeypatch, **production)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1", "embedded://", "x", "redis+x://a"])

@@ -18,7 +18,7 @@ from tests.rpc.calls import refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.process import sessiond
 from tests.rpc.serving import eventually
-from tests.rpc.watching import Logs, Watch, watched
+from tests.rpc.watching import Logs, Watch, cut_off, watched
 
 MOST_GROWN = 20 * 2**20
 """What ten readers are given before they are cut off stays in buffers of gRPC and the sockets."""
@@ -30,12 +30,12 @@ def test_a_reader_that_does_not_read_is_cut_off(serve_with: ServeWith) -> None:
     stuck, reader = watched(server), watched(server)
     logs, written = Logs.behind(server), list[str]()
 
-    def cut_off() -> float:
+    def is_cut_off() -> bool:
         written.extend(logs.write("alice", 1_000))
         reader.until(lambda w: len(w.events) == len(written))
-        return scrape(server.app.ops_address)["sessiond_watchers_cut_off_total",]
+        return cut_off(server) > 0
 
-    eventually(cut_off, within_s=30)
+    eventually(is_cut_off, within_s=30)
     assert reader.sessions == written
     error = refused(stuck.until, lambda _: False)
     assert (error.code, error.reason) == (

@@ -17,6 +17,7 @@ from sessiond.store.keyspace import Keyspace
 from sessionstore.v1 import event_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
+from tests.ops.scraping import scrape
 from tests.rpc.serving import Server
 
 ENDED: Final = event_pb2.EVENT_TYPE_ENDED
@@ -175,3 +176,8 @@ class Logs:
 
     def _key(self, user: str, family: str = "log") -> str:
         return self._keys.of_user(user) + family
+
+
+def cut_off(server: Server) -> float:
+    """How many watchers of a server with an ops port were cut off."""
+    return scrape(server.app.ops_address)["sessiond_watchers_cut_off_total",]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
 import pytest
 
@@ -14,12 +15,46 @@ from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from sessiond.store.transfer import TransferStore
-from tests.engines import Engine
+from tests.engines import ENGINES, Engine, Reachable, require_engine, start_engine
 from tests.store.counting import Counting
 from tests.store.inside import Inside, open_store, scripts_of
 from tests.store.kit import PROFILES
 from tests.store.lists import statistician_of
 from tests.store.newcomers import OldSystem, old_system
+from tests.topologies.cluster import Cluster, start_cluster
+
+CLUSTER: Final = "cluster"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is about the connection to one engine does not run on a cluster."""
+    senseless = [item for item in items if item.get_closest_marker("one_node") and _on(item)]
+    config.hook.pytest_deselected(items=senseless)
+    items[:] = [item for item in items if item not in set(senseless)]
+
+
+def _on(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    return call is not None and call.params.get("engine") == CLUSTER
+
+
+@pytest.fixture(scope="session")
+def whole_cluster() -> Iterator[Cluster]:
+    """Started once: engines change from file to file."""
+    require_engine("redis7")
+    with start_cluster("redis7") as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=(*ENGINES, CLUSTER))
+def engine(request: pytest.FixtureRequest) -> Iterator[Reachable]:
+    """Each engine in turn, and a cluster; one that is missing skips, or fails where it must be."""
+    if request.param == CLUSTER:
+        yield request.getfixturevalue("whole_cluster")
+        return
+    require_engine(request.param)
+    with start_engine(request.param) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +18,7 @@ from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
-from tests.engines import Engine
+from tests.engines import Reachable
 from tests.store.kit import ENDS
 
 # The fields of hashes and the sorted sets that hold a time, and in which unit.
@@ -30,7 +31,7 @@ _SCORES: Final = {"u": _US, "recent": _US, "h": 1, "users": 1, "dead": 1}
 
 @dataclass(frozen=True)
 class Inside:
-    """Raw access to one engine below one prefix."""
+    """Raw access to a store below one prefix."""
 
     runner: ScriptRunner
     keys: Keyspace
@@ -38,8 +39,13 @@ class Inside:
     shebang: bool
 
     async def ask(self, *command: str | int | bytes) -> Any:
-        """One plain command; its raw reply."""
+        """One plain command on keys of one partition; its raw reply."""
         return await self.runner.command(*command)
+
+    async def everywhere(self, *command: str | int | bytes) -> list[Any]:
+        """One plain command that names no key, on every node; the raw replies."""
+        nodes = await self.runner.nodes(self.keys.bases)
+        return await asyncio.gather(*(node.send(*command) for node in nodes))
 
     async def run(self, script: str, base: str, *arguments: str | int) -> Any:
         """One script, and its raw reply."""
@@ -52,7 +58,7 @@ class Inside:
 
     async def now_ms(self) -> int:
         """The engine's clock."""
-        seconds, micros = await self.ask("TIME")
+        seconds, micros = (await self.everywhere("TIME"))[0]
         return int(seconds) * 1000 + int(micros) // 1000
 
     async def fields(self, session_id: str) -> dict[str, str]:
@@ -93,18 +99,20 @@ class Inside:
     async def all_keys(self) -> list[str]:
         """Every key below the prefix but the registration, and what a server's check left there."""
         found: set[str] = set()
-        cursor = b"0"
-        while True:
-            match = ("MATCH", f"{self.prefix}:*", "COUNT", 1000)
-            cursor, keys = await self.ask("SCAN", cursor, *match)
-            found.update(key.decode() for key in keys)
-            if cursor == b"0":
-                return sorted(k for k in found if not k.endswith((":meta", ":profiles", ":probe")))
+        match = ("MATCH", f"{self.prefix}:*", "COUNT", 1000)
+        for node in await self.runner.nodes(self.keys.bases):
+            cursor = b""
+            while cursor != b"0":
+                cursor, keys = await node.send("SCAN", cursor or 0, *match)
+                found.update(key.decode() for key in keys)
+        return sorted(k for k in found if not k.endswith((":meta", ":profiles", ":probe")))
 
     async def wipe(self) -> None:
         """Leave nothing below the prefix but the registration."""
-        if keys := await self.all_keys():
-            await self.ask("UNLINK", *keys)
+        by_base: dict[str, list[str]] = defaultdict(list)
+        for key in await self.all_keys():
+            by_base[base_of(key)].append(key)
+        await asyncio.gather(*(self.ask("UNLINK", *keys) for keys in by_base.values()))
 
     async def snapshot(self) -> dict[str, Any]:
         """Everything stored, to tell whether a call changed anything."""
@@ -178,7 +186,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
         pass
 
 
-def has_shebang(engine: Engine) -> bool:
+def has_shebang(engine: Reachable) -> bool:
     """Whether the engine knows the `#!lua` line."""
     return engine.name != "fakeredis"
 
@@ -189,7 +197,7 @@ def scripts_of(inside: Inside, ends: EndPolicy = ENDS) -> ScriptSet:
 
 
 def open_store(
-    engine: Engine,
+    engine: Reachable,
     prefix: str,
     ends: EndPolicy = ENDS,
     *,

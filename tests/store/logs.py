@@ -10,10 +10,12 @@ from typing import Final
 from sessiond.domain import ids
 from sessiond.domain.events import Event
 from sessiond.domain.session import EndReason
-from sessiond.store.connect import connections
+from sessiond.store.access import Access
+from sessiond.store.cluster_tail import ClusterTail
+from sessiond.store.connect import tails
 from sessiond.store.link import LinkLimits
-from sessiond.store.log_tail import Checkpoint, LogTail, TailRead, TailWays
-from tests.engines import Engine
+from sessiond.store.log_tail import Checkpoint, LogTail, TailRead
+from tests.engines import Reachable
 from tests.store.inside import Inside, partition_of, scripts_of
 from tests.store.kit import ALICE
 
@@ -40,7 +42,7 @@ async def trim(inside: Inside, left: int = 0, *, user: str = ALICE) -> None:
 class Following:
     """A tail, and what it has given."""
 
-    def __init__(self, tail: LogTail) -> None:
+    def __init__(self, tail: LogTail | ClusterTail) -> None:
         self.tail = tail
         self.events: list[Event] = []
         self.checkpoints: list[Checkpoint] = []
@@ -71,18 +73,17 @@ class Following:
         return self.checkpoints[-1]
 
 
-def ways(engine: Engine, inside: Inside, limits: LinkLimits = QUICK) -> TailWays:
-    """How a tail gets to an engine."""
-    frugal = engine.name == "fakeredis"
-    return TailWays(connections(engine.url, limits), limits, scripts_of(inside), frugal=frugal)
+def tail_of(engine: Reachable, inside: Inside, limits: LinkLimits = QUICK) -> LogTail | ClusterTail:
+    """A tail that has not begun."""
+    return tails(engine.url, limits, Access(), scripts_of(inside))()
 
 
 @asynccontextmanager
 async def following(
-    engine: Engine, inside: Inside, limits: LinkLimits = QUICK
+    engine: Reachable, inside: Inside, limits: LinkLimits = QUICK
 ) -> AsyncIterator[Following]:
     """A tail that has begun where the logs end."""
-    tail = LogTail(ways(engine, inside, limits))
+    tail = tail_of(engine, inside, limits)
     await tail.begin()
     try:
         yield Following(tail)

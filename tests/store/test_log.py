@@ -186,4 +186,5 @@ async def test_a_place_outlives_a_restart_of_the_engine(name: RealName) -> None:
 
 
 async def _is_rewritten(inside: Inside) -> bool:
-    return b"aof_rewrite_in_progress:0" in await inside.ask("INFO", "persistence")
+    infos = await inside.everywhere("INFO", "persistence")
+    return all(b"aof_rewrite_in_progress:0" in info for info in infos)

@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from sessiond.domain.errors import CursorTooOldError, LogRewoundError, StoreUnavailableError
-from sessiond.store.log_tail import CHECKPOINT_S, LogTail
+from sessiond.store.log_tail import CHECKPOINT_S
 from tests.engines import Engine, RealEngine
 from tests.rpc.engines import hung
 from tests.store.inside import Inside, open_store
 from tests.store.kit import ALICE, BOB, PROFILES
-from tests.store.logs import Following, following, trim, ways, write
+from tests.store.logs import Following, following, tail_of, trim, write
 
 SOON_S = 0.5
 """Beside a checkpoint's second."""
@@ -116,7 +116,7 @@ async def test_an_engine_that_forgot_the_scripts_is_given_them_again(
         pytest.skip("places are checked over fresh connections only")
     async with following(engine, inside) as tail:
         await tail.checkpoint()
-        await inside.ask("SCRIPT", "FLUSH")
+        await inside.everywhere("SCRIPT", "FLUSH")
         written = await write(inside, 3)
         await tail.until(lambda: tail.reconnections)
         await tail.checkpoint()
@@ -209,7 +209,7 @@ async def test_a_tail_does_not_begin_without_an_engine(
     """One that does not answer is as one that is not there."""
     mortal.kill9()
     with pytest.raises(StoreUnavailableError):
-        await LogTail(ways(mortal, mortal_inside)).begin()
+        await tail_of(mortal, mortal_inside).begin()
     mortal.start()
     with hung(mortal), pytest.raises(StoreUnavailableError):
-        await LogTail(ways(mortal, mortal_inside)).begin()
+        await tail_of(mortal, mortal_inside).begin()

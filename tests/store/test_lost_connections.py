@@ -29,6 +29,8 @@ from tests.store.inside import node_link, open_store
 from tests.store.kit import ENDS, MINUTE, create, login
 from tests.store.scripted import OK, scripted
 
+pytestmark = pytest.mark.one_node
+
 QUICK = LinkLimits(connect_s=0.2, read_s=0.2)
 UNHURRIED = LinkLimits(read_s=0.8)
 PATIENT = LinkLimits(connect_s=60, read_s=60)

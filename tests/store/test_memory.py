@@ -33,11 +33,11 @@ class Memory:
 
     async def fill(self) -> None:
         """Every byte from now on is over the limit."""
-        await self._inside.ask("CONFIG", "SET", "maxmemory", "1")
+        await self._inside.everywhere("CONFIG", "SET", "maxmemory", "1")
 
     async def free(self) -> None:
         """There is no limit again."""
-        await self._inside.ask("CONFIG", "SET", "maxmemory", "0")
+        await self._inside.everywhere("CONFIG", "SET", "maxmemory", "0")
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_a_revoke_works_even_where_the_script_must_be_loaded_first(
     """An engine that restarted into a full memory knows no scripts."""
     session = await login(store)
     await memory.fill()
-    await inside.ask("SCRIPT", "FLUSH")
+    await inside.everywhere("SCRIPT", "FLUSH")
     answer = await store.revoke(session.id, EndReason.LOGOUT, "app")
     assert answer is not None
     assert answer.by_this_call

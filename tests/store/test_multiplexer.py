@@ -25,6 +25,8 @@ from tests.store.kit import ALICE, NOBODY, create, login, refresh
 from tests.store.scripted import OK, scripted
 from tests.store.walk import walk
 
+pytestmark = pytest.mark.one_node
+
 
 async def test_commands_of_one_tick_are_one_write(
     counting: tuple[Multiplexer, Counting],

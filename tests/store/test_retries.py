@@ -21,6 +21,8 @@ from tests.store.inside import Inside, open_store
 from tests.store.kit import ALICE, MINUTE, NOBODY, as_request, create, login, refresh
 from tests.store.walk import walk
 
+pytestmark = pytest.mark.one_node
+
 SCRIPT = b"EVALSHA"
 ALWAYS = 1_000
 

@@ -90,7 +90,7 @@ async def test_an_engine_that_forgot_the_scripts_is_given_them_again(
     if engine.name == "fakeredis":
         pytest.skip("fakeredis hangs up at any error reply, NOSCRIPT too")
     session = await login(store)
-    await inside.ask("SCRIPT", "FLUSH")
+    await inside.everywhere("SCRIPT", "FLUSH")
     batch = asyncio.create_task(store.validate_many([session.id] * 3, 0))
     answers = await asyncio.gather(
         *(login(store) for _ in range(5)),

@@ -106,7 +106,7 @@ class Counted:
         self._link = link
         self.figures = link.figures
         self.sent = 0
-        self.close = link.close
+        self.close, self.holder = link.close, link.holder
 
     def send(self, *command: Argument) -> Awaitable[Any]:
         self.sent += 1
@@ -136,9 +136,12 @@ async def _commands(inside: Inside) -> Counter[str]:
     """How often the engine ran each command, in scripts too; fakeredis does not tell."""
     if not inside.shebang:
         return Counter()
-    lines = (await inside.ask("INFO", "commandstats")).decode().splitlines()
+    texts = await inside.everywhere("INFO", "commandstats")
+    lines = b"".join(texts).decode().splitlines()
     calls = (line.partition(":calls=") for line in lines if ":calls=" in line)
-    counted = Counter({name: int(rest.partition(",")[0]) for name, _, rest in calls})
+    counted = Counter[str]()
+    for name, _, rest in calls:
+        counted[name] += int(rest.partition(",")[0])
     return Counter({n: c for n, c in counted.items() if n != "cmdstat_info"})
 
 

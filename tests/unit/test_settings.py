@@ -80,6 +80,7 @@ def test_development_mode_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None
         ("LOG_FORMAT", "xml"), ("ISSUER", "i" * 129), ("ISSUER", ""), ("AUDIENCE", "\u00e9"),
         ("AUDIENCE", 'a"b'), ("EMBEDDED_MAXMEMORY", "much"), ("EMBEDDED_APPENDFSYNC", "sometimes"),
         ("KEY_PREFIX", "a:b"), ("MAX_IN_FLIGHT", "0"), ("MAX_REQUEST_BYTES", "1"),
+        ("STORE_CLIENT_NAME", "two words"), ("STORE_CLIENT_NAME", ""),
         ("EVENT_LOG_TIME", "59m"), ("STORE_URL", "fakeredis://127.0.0.1:1"),
     ],
 )  # fmt: skip
@@ -116,10 +117,31 @@ def test_loopback_may_be_served_in_plaintext(address: str) -> None:
     assert settings.load(listen=address, dev=True).listen == address
 
 
-@pytest.mark.parametrize("only", ["tls_cert_file", "tls_key_file"])
+@pytest.mark.parametrize(
+    "only", ["tls_cert_file", "tls_key_file", "store_cert_file", "store_key_file"]
+)
 def test_a_certificate_and_its_key_go_together(only: str) -> None:
     """One without the other would be plaintext by mistake."""
     assert "go together" in _refusal(**{only: "/x.pem"})
+
+
+@pytest.mark.parametrize("of", ["store_password", "store_sentinel_password"])
+def test_a_password_is_given_once(of: str) -> None:
+    """Or it is not known which of the two was meant; and no message shows it."""
+    refusal = _refusal(**{of: "hidden", f"{of}_file": "/password"})
+    assert f"SESSIOND_{of.upper()}_FILE" in refusal
+    assert "hidden" not in refusal
+    assert "hidden" not in repr(settings.load(**{of: "hidden"}))
+
+
+@pytest.mark.parametrize("url", ["redis://store", "unix:///s", "redis+sentinel://store/main"])
+@pytest.mark.parametrize("of", [{"ca": "/x"}, {"cert": "/x", "key": "/x"}])
+def test_certificates_for_a_store_without_tls_are_refused(url: str, of: dict[str, str]) -> None:
+    """Whoever gives some wants encryption, which such a URL does not mean."""
+    files = {f"store_{kind}_file": path for kind, path in of.items()}
+    assert "without TLS" in _refusal(store_url=url, **files)
+    assert settings.load(store_url="rediss://store", **files)
+    assert settings.load(store_url="rediss+sentinel://store/main", **files)
 
 
 def test_an_idle_lifetime_over_the_absolute_one_is_refused() -> None:

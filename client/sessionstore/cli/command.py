@@ -35,6 +35,13 @@ def _shared(
     ca_file: Annotated[
         str, _connection("Certificates to trust, PEM; SESSIONSTORE_CA_FILE.", "FILE")
     ] = "",
+    cert_file: Annotated[
+        str,
+        _connection(
+            "Certificate to show, PEM, instead of a token; SESSIONSTORE_CERT_FILE.", "FILE"
+        ),
+    ] = "",
+    key_file: Annotated[str, _connection("Its key, PEM; SESSIONSTORE_KEY_FILE.", "FILE")] = "",
     plaintext: Annotated[
         bool,
         typer.Option(
@@ -69,6 +76,8 @@ def _shared(
         address=address,
         token_file=token_file,
         ca_file=ca_file,
+        cert_file=cert_file,
+        key_file=key_file,
         plaintext=plaintext,
         timeout=timeout,
     )

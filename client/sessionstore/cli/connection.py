@@ -23,6 +23,8 @@ class Connection:
     address: str = ""
     token_file: str = ""
     ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
     plaintext: bool = False
     timeout: float = 0.0
 
@@ -50,6 +52,8 @@ def of_environment() -> Connection:
             address=_variable("ADDRESS"),
             token_file=_variable("TOKEN_FILE"),
             ca_file=_variable("CA_FILE"),
+            cert_file=_variable("CERT_FILE"),
+            key_file=_variable("KEY_FILE"),
             plaintext=_variable("PLAINTEXT").lower() in {"1", "true", "yes"},
             timeout=float(timeout) if timeout else 0.0,
         )
@@ -97,10 +101,10 @@ def open_client(kind: Callable[..., C], connection: Connection) -> C:
     """
     local = stays_on_this_machine(connection.address)
     tls: bool | TLS | None = None
-    if connection.ca_file and not connection.plaintext:
-        tls = TLS(ca_file=connection.ca_file)
-    elif not local and not connection.plaintext:
-        tls = True
+    files = (connection.ca_file, connection.cert_file, connection.key_file)
+    if not connection.plaintext and (any(files) or not local):
+        ca_file, cert_file, key_file = (file or None for file in files)
+        tls = TLS(ca_file=ca_file, cert_file=cert_file, key_file=key_file)
     try:
         return kind(
             connection.address,

@@ -31,17 +31,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "INVALID_FIELD", "domain": "sessionstore.v1", "metadata": {}}
     """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 2
-    """UNAUTHENTICATED. The call carries no "authorization: Bearer" metadata.
+    """UNAUTHENTICATED. The call carries no "authorization: Bearer" metadata, and its connection no
+    certificate of a caller.
 
         {"reason": "CREDENTIALS_MISSING", "domain": "sessionstore.v1", "metadata": {}}
     """
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 3
-    """UNAUTHENTICATED. The caller's service token is forged, damaged, of an unknown caller, or cut off.
+    """UNAUTHENTICATED. The caller's service token or certificate is forged, damaged, of an unknown caller, or
+    cut off.
 
         {"reason": "CREDENTIALS_INVALID", "domain": "sessionstore.v1", "metadata": {}}
     """
     ERROR_REASON_CREDENTIALS_EXPIRED: _ErrorReason.ValueType  # 4
-    """UNAUTHENTICATED. The caller's service token expired.
+    """UNAUTHENTICATED. The caller's service token or certificate expired.
 
         {"reason": "CREDENTIALS_EXPIRED", "domain": "sessionstore.v1", "metadata": {}}
     """
@@ -200,6 +202,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
         {"reason": "WATCHER_TOO_SLOW", "domain": "sessionstore.v1", "metadata": {}}
     """
+    ERROR_REASON_CALLER_LIMIT_REACHED: _ErrorReason.ValueType  # 30
+    """RESOURCE_EXHAUSTED, with google.rpc.RetryInfo. The caller has as many calls in flight, calls in a
+    second or watchers at this server as it may. Nothing was done. The limit is "max_in_flight",
+    "calls_per_second" or "max_watchers".
+
+        {"reason": "CALLER_LIMIT_REACHED", "domain": "sessionstore.v1",
+         "metadata": {"limit": "max_in_flight", "most": "250", "caller": "web-frontend"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason is the closed set of reasons a call fails with. The status carries a
@@ -216,17 +226,19 @@ google.rpc.BadRequest names each.
     {"reason": "INVALID_FIELD", "domain": "sessionstore.v1", "metadata": {}}
 """
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 2
-"""UNAUTHENTICATED. The call carries no "authorization: Bearer" metadata.
+"""UNAUTHENTICATED. The call carries no "authorization: Bearer" metadata, and its connection no
+certificate of a caller.
 
     {"reason": "CREDENTIALS_MISSING", "domain": "sessionstore.v1", "metadata": {}}
 """
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 3
-"""UNAUTHENTICATED. The caller's service token is forged, damaged, of an unknown caller, or cut off.
+"""UNAUTHENTICATED. The caller's service token or certificate is forged, damaged, of an unknown caller, or
+cut off.
 
     {"reason": "CREDENTIALS_INVALID", "domain": "sessionstore.v1", "metadata": {}}
 """
 ERROR_REASON_CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 4
-"""UNAUTHENTICATED. The caller's service token expired.
+"""UNAUTHENTICATED. The caller's service token or certificate expired.
 
     {"reason": "CREDENTIALS_EXPIRED", "domain": "sessionstore.v1", "metadata": {}}
 """
@@ -384,5 +396,13 @@ ERROR_REASON_WATCHER_TOO_SLOW: ErrorReason.ValueType  # 29
 it than the server keeps. Nothing is lost: resume at the last cursor.
 
     {"reason": "WATCHER_TOO_SLOW", "domain": "sessionstore.v1", "metadata": {}}
+"""
+ERROR_REASON_CALLER_LIMIT_REACHED: ErrorReason.ValueType  # 30
+"""RESOURCE_EXHAUSTED, with google.rpc.RetryInfo. The caller has as many calls in flight, calls in a
+second or watchers at this server as it may. Nothing was done. The limit is "max_in_flight",
+"calls_per_second" or "max_watchers".
+
+    {"reason": "CALLER_LIMIT_REACHED", "domain": "sessionstore.v1",
+     "metadata": {"limit": "max_in_flight", "most": "250", "caller": "web-frontend"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -15,8 +15,21 @@ class Role(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class CallerLimits:
+    """What one server takes of one caller; None where there is no bound."""
+
+    in_flight: int | None = None
+    """Calls at a time."""
+    calls_per_s: int | None = None
+    """Calls begun in a second, in the long run; those of one second may come at once."""
+    watchers: int | None = None
+    """Streams of WatchSessions at a time; they do not count as calls in flight."""
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated caller: its name and its highest role."""
+    """An authenticated caller: its name, its highest role, and how much it may call."""
 
     name: str
     role: Role
+    limits: CallerLimits = CallerLimits()

@@ -44,12 +44,15 @@ class Reason(StrEnum):
     CURSOR_TOO_OLD = "CURSOR_TOO_OLD"
     LOG_REWOUND = "LOG_REWOUND"
     WATCHER_TOO_SLOW = "WATCHER_TOO_SLOW"
+    CALLER_LIMIT_REACHED = "CALLER_LIMIT_REACHED"
 
 
 class SessionStoreError(Exception):
     """A refusal that a caller may read: its text and metadata never hold a secret."""
 
     reason: ClassVar[Reason] = Reason.INTERNAL
+    retry_after_s: float | None = None
+    """When another try may succeed, where that is known."""
 
     def __init__(self, message: str, **metadata: str) -> None:
         super().__init__(message)
@@ -80,19 +83,19 @@ class InvalidFieldError(SessionStoreError):
 
 
 class CredentialsMissingError(SessionStoreError):
-    """The call carries no bearer token."""
+    """The call carries no bearer token, and its connection no certificate of a caller."""
 
     reason = Reason.CREDENTIALS_MISSING
 
 
 class CredentialsInvalidError(SessionStoreError):
-    """The caller's service token is forged, damaged, not ours, or cut off."""
+    """The caller's service token is forged, damaged or not ours, or its credentials are cut off."""
 
     reason = Reason.CREDENTIALS_INVALID
 
 
 class CredentialsExpiredError(SessionStoreError):
-    """The caller's service token was good and has expired."""
+    """The caller's service token or certificate was good and has expired."""
 
     reason = Reason.CREDENTIALS_EXPIRED
 
@@ -245,6 +248,16 @@ class WatcherTooSlowError(SessionStoreError):
     """More events wait for a watcher than the server keeps; it may go on at its last cursor."""
 
     reason = Reason.WATCHER_TOO_SLOW
+
+
+class CallerLimitReachedError(SessionStoreError):
+    """The caller takes as much of this server as it may; nothing was done."""
+
+    reason = Reason.CALLER_LIMIT_REACHED
+
+    def __init__(self, message: str, retry_after_s: float, **metadata: str) -> None:
+        super().__init__(message, **metadata)
+        self.retry_after_s = retry_after_s
 
 
 class AccessTokenInvalidError(Exception):

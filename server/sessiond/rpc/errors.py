@@ -48,16 +48,18 @@ CODES: Final = {
     Reason.CURSOR_TOO_OLD: grpc.StatusCode.OUT_OF_RANGE,
     Reason.LOG_REWOUND: grpc.StatusCode.OUT_OF_RANGE,
     Reason.WATCHER_TOO_SLOW: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.CALLER_LIMIT_REACHED: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
 # For these a refresh token stands for the session, so what is missing is a precondition (DESIGN 6).
 _BY_REFRESH_TOKEN: Final = {Reason.SESSION_NOT_FOUND: grpc.StatusCode.FAILED_PRECONDITION}
 
-_RETRY_AFTER_MS: Final = {
-    Reason.STORE_UNAVAILABLE: 200,
-    Reason.OVERLOADED: 100,
-    Reason.WATCHER_TOO_SLOW: 500,
+_RETRY_AFTER_S: Final = {
+    Reason.STORE_UNAVAILABLE: 0.2,
+    Reason.OVERLOADED: 0.1,
+    Reason.WATCHER_TOO_SLOW: 0.5,
 }
+"""Where the error does not know better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,10 @@ def to_refusal(error: SessionStoreError, *, by_refresh_token: bool = False) -> R
             for v in error.violations
         ]
         details.append(BadRequest(field_violations=violations))
-    if reason in _RETRY_AFTER_MS:
-        delay = Duration(nanos=_RETRY_AFTER_MS[reason] * 1_000_000)
+    retry_after_s = error.retry_after_s or _RETRY_AFTER_S.get(reason)
+    if retry_after_s:
+        delay = Duration()
+        delay.FromNanoseconds(round(retry_after_s * 1e9))
         details.append(RetryInfo(retry_delay=delay))
     status = Status(code=code.value[0], message=error.message)
     for detail in details:

@@ -32,11 +32,13 @@ _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """Where the server listens, and with which PEM certificate chain and key, if any."""
+    """How the server is reached; without credentials, in plaintext."""
 
     listen: str
-    certificate: tuple[bytes, bytes] | None
+    credentials: grpc.ServerCredentials | None
     max_request_bytes: int
+    max_connection_age_s: float
+    """Give or take a tenth; calls that a connection has are finished."""
 
 
 def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
@@ -49,6 +51,7 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
         options=(
             ("grpc.max_receive_message_length", transport.max_request_bytes),
             ("grpc.so_reuseport", 0),
+            ("grpc.max_connection_age_ms", round(transport.max_connection_age_s * 1000)),
             # Clients may ping idle connections this often to learn that we are gone.
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_time_ms", 60_000),
@@ -58,10 +61,8 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
     )
     _check_address(transport.listen)
     try:
-        if transport.certificate:
-            chain, key = transport.certificate
-            credentials = grpc.ssl_server_credentials([(key, chain)])
-            port = server.add_secure_port(transport.listen, credentials)
+        if transport.credentials:
+            port = server.add_secure_port(transport.listen, transport.credentials)
         else:
             port = server.add_insecure_port(transport.listen)
     except RuntimeError:

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sessiond.domain.callers import Caller
-from sessiond.domain.errors import SessionStoreError
+from sessiond.domain.errors import RefreshTokenReusedError, SessionStoreError
 from sessiond.domain.ids import new_session_id
-from sessiond.domain.session import Authentication, Client, Outcome, Session
+from sessiond.domain.session import Authentication, Client, EndReason, Outcome, Session
 from sessiond.service import idempotency
 from sessiond.service.figures import SessionFigures
 from sessiond.service.issuing import Issuer, Tokens
 from sessiond.service.policy import Policies
+from sessiond.service.reassertion import Reassertion
 from sessiond.store.replies import Extended, NewSession
+from sessiond.store.script_set import A_RULE
 from sessiond.store.scripts import Store
 from sessiond.tokens.refresh import RefreshTokens
 
@@ -61,8 +63,9 @@ class Lifecycle:
         policies: Policies,
         issuer: Issuer,
         refresh_tokens: RefreshTokens,
-        figures: SessionFigures,
         *,
+        reassertion: Reassertion,
+        figures: SessionFigures,
         grace_ms: int,
         request_ttl_ms: int,
     ) -> None:
@@ -70,6 +73,7 @@ class Lifecycle:
         self._policies = policies
         self._issuer = issuer
         self._refresh_tokens = refresh_tokens
+        self._reassertion = reassertion
         self._figures = figures
         self._grace_ms = grace_ms
         self._request_ttl_ms = request_ttl_ms
@@ -125,6 +129,8 @@ class Lifecycle:
             )
         except SessionStoreError as error:
             self._figures.refused(error.reason)
+            if isinstance(error, RefreshTokenReusedError):
+                self._reassertion.remember((claims.session_id,), EndReason.TOKEN_REUSED, A_RULE)
             raise
         self._figures.refreshed(refreshed.outcome)
         tokens = self._issuer.tokens(

@@ -12,6 +12,7 @@ from sessiond.domain.errors import OverloadedError, SessionStoreError, StartupEr
 from sessiond.domain.profile import Profile
 from sessiond.store.checks import MAX_SKEW_S, check_engine, clock_skew_s
 from sessiond.store.keyspace import Keyspace
+from sessiond.store.replication import replication
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.scripts import Store
 
@@ -19,6 +20,7 @@ _INTERVAL_S: Final = 0.5
 _PATIENCE_S: Final = 2.0
 
 OnChange = Callable[[bool], Awaitable[None]]
+OnHistories = Callable[[frozenset[str]], None]
 
 
 class Readiness:
@@ -31,6 +33,7 @@ class Readiness:
         keyspace: Keyspace,
         profiles: Iterable[Profile],
         *,
+        on_histories: OnHistories,
         strict: bool,
         checked: bool,
     ) -> None:
@@ -41,6 +44,7 @@ class Readiness:
             store: registers this server.
             keyspace: holds the probe key.
             profiles: what this server has configured.
+            on_histories: told again and again which histories the store's nodes have.
             strict: whether a fault of the engine stops the start (outside development mode).
             checked: whether the engine's settings are looked at; fakeredis has none.
         """
@@ -48,6 +52,7 @@ class Readiness:
         self._store = store
         self._keyspace = keyspace
         self._profiles = tuple(profiles)
+        self._on_histories = on_histories
         self._strict = strict
         self._checked = checked
         self._admitted = False
@@ -81,7 +86,10 @@ class Readiness:
         """Why the store cannot be used now; empty if it can."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                skew = await clock_skew_s(self._runner)
+                skew = await clock_skew_s(self._runner, self._keyspace)
+                if self._checked and not await self._takes_writes():
+                    self._admitted = False
+                    return "the store is a replica, and takes no writes"
                 if self._was_admitted and not await self._store.is_registered():
                     if not self._emptied:
                         self._log.error("store_emptied")
@@ -94,7 +102,7 @@ class Readiness:
             return str(error)
         except Exception as error:  # noqa: BLE001  whatever it is, the store cannot be used
             return self._hindrance(error)
-        if abs(skew) > MAX_SKEW_S:
+        if skew > MAX_SKEW_S:
             return f"this machine's clock is over {MAX_SKEW_S:g} s off the store's"
         return ""
 
@@ -108,6 +116,15 @@ class Readiness:
         if isinstance(error, TimeoutError):
             return "the store does not answer"
         return f"the store refuses a command: {type(error).__name__}"
+
+    async def _takes_writes(self) -> bool:
+        """Whether no node is a replica, and tell of their histories if so."""
+        nodes = await replication(self._runner, self._keyspace)
+        if not all(node.is_primary for node in nodes):
+            return False
+        if nodes:
+            self._on_histories(frozenset(node.history for node in nodes))
+        return True
 
     async def _admit(self) -> None:
         """Look at the store's settings, and agree with it."""

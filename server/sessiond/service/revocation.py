@@ -8,6 +8,7 @@ from sessiond.domain.callers import Caller, Role
 from sessiond.domain.errors import RoleRequiredError
 from sessiond.domain.session import EndReason, Session
 from sessiond.service import idempotency
+from sessiond.service.reassertion import Reassertion
 from sessiond.store.scripts import Store
 
 
@@ -23,8 +24,9 @@ class UserRevocation:
 class Revoker:
     """The use cases by which callers end sessions."""
 
-    def __init__(self, store: Store, *, request_ttl_ms: int) -> None:
+    def __init__(self, store: Store, reassertion: Reassertion, *, request_ttl_ms: int) -> None:
         self._store = store
+        self._reassertion = reassertion
         self._request_ttl_ms = request_ttl_ms
 
     async def revoke(self, caller: Caller, session_id: str, reason: EndReason) -> Session | None:
@@ -36,7 +38,11 @@ class Revoker:
         reason = reason or EndReason.REVOKED
         _allow(caller, reason)
         revoked = await self._store.revoke(session_id, reason, caller.name)
-        return revoked.session if revoked else None
+        if not revoked:
+            return None
+        if ended := revoked.session.end_reason:
+            self._reassertion.remember((session_id,), ended, caller.name)
+        return revoked.session
 
     async def revoke_user(
         self, caller: Caller, what: UserRevocation, request_id: str
@@ -59,7 +65,9 @@ class Revoker:
             command=what,
             ttl_ms=self._request_ttl_ms,
         )
-        return await self._store.revoke_user(what.user_id, reason, caller.name, request, stays)
+        ended = await self._store.revoke_user(what.user_id, reason, caller.name, request, stays)
+        self._reassertion.remember(ended, reason, caller.name)
+        return ended
 
 
 def _allow(caller: Caller, reason: EndReason) -> None:

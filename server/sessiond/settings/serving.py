@@ -27,6 +27,12 @@ class ServingSettings(CommonSettings):
 
     tls_key_file: Path | None = Field(default=None, description="PEM private key of the chain.")
 
+    tls_client_ca_file: Path | None = Field(
+        default=None,
+        description="PEM certificates of authorities. With it, every client must present a"
+        " certificate signed by one of them, which may also tell which caller it is (mTLS).",
+    )
+
     plaintext: bool = Field(
         default=False,
         description="Serve without TLS on an address that is not loopback, behind a proxy or mesh"
@@ -41,6 +47,26 @@ class ServingSettings(CommonSettings):
         default=1000, ge=1, le=100_000, description="Calls in flight; more are refused at once."
     )
 
+    caller_max_in_flight: int = Field(
+        default=250,
+        ge=1,
+        description="Of these, those of one caller, unless the callers file says otherwise.",
+    )
+
+    caller_calls_per_second: int = Field(
+        default=0,
+        ge=0,
+        description="Calls that one caller may begin in a second at one server, unless the callers"
+        " file says otherwise; 0 is no limit.",
+    )
+
+    caller_max_watchers: int = Field(
+        default=500,
+        ge=1,
+        description="Streams of WatchSessions of one caller at one server, unless the callers file"
+        " says otherwise.",
+    )
+
     max_call_time: Duration = Field(
         default=timedelta(seconds=10),
         gt=timedelta(0),
@@ -50,6 +76,13 @@ class ServingSettings(CommonSettings):
 
     max_request_bytes: int = Field(
         default=5 * 1024 * 1024, ge=16_384, description="The largest request message, in bytes."
+    )
+
+    max_connection_age: Duration = Field(
+        default=timedelta(minutes=30),
+        ge=timedelta(seconds=1),
+        description="How long a connection is used, give or take a tenth; its client makes a new"
+        " one, by the certificates of then, and loses no call.",
     )
 
     drain_time: Duration = Field(
@@ -65,6 +98,11 @@ class ServingSettings(CommonSettings):
             )
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE go together")
+        if self.tls_client_ca_file and self.tls_cert_file is None:
+            raise ValueError(
+                "SESSIOND_TLS_CLIENT_CA_FILE: clients show certificates over TLS only, which"
+                " SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE turn on"
+            )
         if self.tls_cert_file is None and not self.plaintext and host not in LOOPBACK:
             raise ValueError(
                 "SESSIOND_LISTEN: without SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE only"

@@ -22,7 +22,7 @@ class TokenSettings(CommonSettings):
     key_reload_interval: Duration = Field(
         default=timedelta(seconds=30),
         gt=timedelta(0),
-        description="How often the key ring and the callers file are looked at for changes.",
+        description="How often key ring, callers file and certificates are looked at for changes.",
     )
 
     key_publish_time: Duration = Field(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from redis.asyncio.connection import (
 )
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 
 from sessiond.domain.errors import StartupError
 from sessiond.store.link import LinkLimits
@@ -27,15 +29,23 @@ Connect = Callable[[], AbstractConnection]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The same for every node of a store."""
+    """The same for every node of a store. Files are read at each connection: new ones take over."""
 
     username: str | None = None
     """Of the engine's ACL; without one, it is the engine's default user."""
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     client_name: str = "sessiond"
     """What CLIENT LIST shows."""
     ca_file: Path | None = None
     """PEM certificates that a node is verified against over TLS; the system's by default."""
+    password_file: Path | None = None
+    """Holds the password, alone on its first line; goes before `password`."""
+    cert_file: Path | None = None
+    """PEM certificate chain that is shown to a node over TLS."""
+    key_file: Path | None = None
+    """PEM private key of the chain."""
+    sentinels: Access | None = None
+    """How sentinels are met, if not as nobody with the same files."""
 
     def check(self) -> None:
         """Find out now what connecting would find out later.
@@ -43,12 +53,56 @@ class Access:
         Raises:
             StartupError: a file cannot be used.
         """
-        if self.ca_file:
-            try:
+        try:
+            if self.ca_file:
                 ssl.create_default_context(cafile=self.ca_file)
-            except OSError as error:
-                problem = f"no certificates in {self.ca_file}: {error.strerror}"
-                raise StartupError(problem) from None
+        except OSError as error:
+            problem = f"no certificates in {self.ca_file}: {error.strerror}"
+            raise StartupError(problem) from None
+        try:
+            if self.cert_file:
+                own = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                own.load_cert_chain(self.cert_file, self.key_file, lambda: "")
+        except OSError as error:
+            raise StartupError(
+                f"{self.cert_file} and {self.key_file} are not a certificate chain and its key,"
+                f" both in PEM, the key without a password: {error.strerror}"
+            ) from None
+        try:
+            if self.password_file:
+                _first_line(self.password_file)
+        except (OSError, ValueError) as error:
+            raise StartupError(f"no password in {self.password_file}: {error}") from None
+        if self.sentinels:
+            self.sentinels.check()
+
+    def to_sentinels(self) -> Access:
+        """How sentinels are met."""
+        return self.sentinels or Access(
+            client_name=self.client_name,
+            ca_file=self.ca_file,
+            cert_file=self.cert_file,
+            key_file=self.key_file,
+        )
+
+
+class _PasswordFile(CredentialProvider):
+    """Credentials whose password is read each time that they are needed."""
+
+    def __init__(self, username: str | None, file: Path) -> None:
+        self._username = username
+        self._file = file
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        password = await asyncio.to_thread(_first_line, self._file)
+        return (self._username, password) if self._username else (password,)
+
+
+def _first_line(file: Path) -> str:
+    line = file.read_text().partition("\n")[0].rstrip("\r")
+    if not line:
+        raise ValueError("it is empty")
+    return line
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +120,49 @@ class Door:
 
     def at(self, address: Address) -> Connect:
         """Connections to a node over TCP, encrypted and verified under TLS."""
-        where: dict[str, Any] = {"host": address.host, "port": address.port, **self._common()}
-        if not self.tls:
-            return lambda: Connection(**where)
-        ca_file = str(self.access.ca_file) if self.access.ca_file else None
-        return lambda: SSLConnection(
-            ssl_ca_certs=ca_file,
-            ssl_cert_reqs="required",
-            ssl_check_hostname=True,
-            ssl_min_version=ssl.TLSVersion.TLSv1_2,
-            **where,
-        )
+        return self.through(Connection, SSLConnection, host=address.host, port=address.port)
 
     def at_socket(self, path: str) -> Connect:
         """Connections to a node on this machine."""
         where: dict[str, Any] = {"path": path, **self._common()}
         return lambda: UnixDomainSocketConnection(**where)
 
+    def through(
+        self, plain: type[Connection], encrypted: type[SSLConnection], **where: Any
+    ) -> Connect:
+        """Connections of one of two kinds, which know from these arguments where they lead."""
+        given = {**where, **self._common()}
+        if not self.tls:
+            return lambda: plain(**given)
+        return lambda: encrypted(**given, **self._tls())
+
     def _common(self) -> dict[str, Any]:
         return {
             "db": self.database,
-            "username": self.access.username,
-            "password": self.access.password,
             "client_name": self.access.client_name,
             "socket_connect_timeout": self.limits.connect_s,
             "socket_timeout": None,
             "retry": Retry(NoBackoff(), 0),
             "protocol": 2,
             "decode_responses": False,
+            **self._credentials(),
+        }
+
+    def _credentials(self) -> dict[str, Any]:
+        access = self.access
+        if access.password_file:
+            return {"credential_provider": _PasswordFile(access.username, access.password_file)}
+        return {"username": access.username, "password": access.password}
+
+    def _tls(self) -> dict[str, Any]:
+        access = self.access
+        return {
+            "ssl_ca_certs": str(access.ca_file) if access.ca_file else None,
+            "ssl_certfile": str(access.cert_file) if access.cert_file else None,
+            "ssl_keyfile": str(access.key_file) if access.key_file else None,
+            # Without one, a key with a password would have it asked for on the terminal.
+            "ssl_password": "",
+            "ssl_cert_reqs": "required",
+            "ssl_check_hostname": True,
+            "ssl_min_version": ssl.TLSVersion.TLSv1_2,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -56,26 +57,31 @@ class AuditStore:
         self._caps: tuple[Argument, ...] = (len(caps), *(word for cap in caps for word in cap))
 
     async def size(self) -> int:
-        """How many keys the engine holds, of whoever."""
-        return int(await self._scripts.command("DBSIZE"))
+        """How many keys the nodes hold, of whoever."""
+        nodes = await self._scripts.nodes()
+        return sum(await asyncio.gather(*(node.send("DBSIZE") for node in nodes)))
 
     async def keys(self) -> AsyncIterator[KeyPage]:
-        """All keys below the prefix, in pages; some more than once."""
-        keys = self._scripts.keys
-        cursor = b"0"
-        while True:
-            cursor, names = await self._scripts.command(
-                "SCAN", cursor, "MATCH", keys.pattern, "COUNT", _SCAN_COUNT
-            )
-            page = KeyPage([], [])
-            for name in names:
-                if located := keys.locate(name):
-                    page.located.append(located)
-                else:
-                    page.unknown.append(_text(name))
-            yield page
-            if cursor == b"0":
-                return
+        """All keys below the prefix, in pages, node by node; some more than once.
+
+        Those that go from one node to another meanwhile may be missing.
+        """
+        for node in await self._scripts.nodes():
+            cursor = b""
+            while cursor != b"0":
+                cursor, names = await node.send(
+                    "SCAN", cursor or 0, "MATCH", self._scripts.keys.pattern, "COUNT", _SCAN_COUNT
+                )
+                yield self._page(names)
+
+    def _page(self, names: Iterable[bytes]) -> KeyPage:
+        page = KeyPage([], [])
+        for name in names:
+            if located := self._scripts.keys.locate(name):
+                page.located.append(located)
+            else:
+                page.unknown.append(_text(name))
+        return page
 
     async def sessions(
         self, partition: int, session_ids: Sequence[str], *, repair: bool

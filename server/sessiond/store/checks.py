@@ -6,15 +6,20 @@ it. A check that cannot be made is a warning that names it.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from redis.exceptions import ResponseError
 
 from sessiond.domain.errors import StoreFullError
+from sessiond.domain.ids import PARTITIONS
+from sessiond.store import info
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.runner import ScriptRunner
+from sessiond.store.link import Link
+from sessiond.store.runner import ScriptRunner, those_that_answer
 
 MIN_VERSION: Final = (7, 0)
 MAX_SKEW_S: Final = 5.0
@@ -31,43 +36,60 @@ class Findings:
 
 
 async def check_engine(runner: ScriptRunner, keyspace: Keyspace) -> Findings:
-    """Look at an engine that answers.
+    """Look at every node of a store that answers; what several have in common is said once.
 
     Raises:
-        StoreUnavailableError: it stopped answering.
+        StoreUnavailableError: one of them does not answer.
     """
+    nodes = await runner.nodes(map(keyspace.probe, range(PARTITIONS)))
+    found = await asyncio.gather(*(_check_node(node, probe) for node, probe in nodes.items()))
+    return Findings(
+        _each_once(fault for findings in found for fault in findings.faults),
+        _each_once(warning for findings in found for warning in findings.warnings),
+        ", ".join(_each_once(findings.engine for findings in found)),
+    )
+
+
+async def clock_skew_s(runner: ScriptRunner, keyspace: Keyspace) -> float:
+    """How far this machine's clock is off those of the nodes that answer, at most, in seconds.
+
+    Raises:
+        StoreUnavailableError: none answers.
+    """
+    nodes = await runner.nodes(keyspace.bases)
+    skews: list[float] = await those_that_answer(map(_skew_s, nodes))
+    return max(skews)
+
+
+async def _skew_s(node: Link) -> float:
+    seconds, microseconds = await node.send("TIME")
+    return abs(time.time() - int(seconds) - int(microseconds) / 1e6)
+
+
+async def _check_node(node: Link, probe: str) -> Findings:
     findings = Findings()
     try:
-        info = _parse_info(await runner.command("INFO"))
+        told = info.parsed(await node.send("INFO"))
     except ResponseError:
         findings.warnings.append("INFO is refused: version, eviction and persistence unchecked")
     else:
-        _check_info(info, findings)
-    await _check_encoding(runner, keyspace, findings)
+        _check_info(told, findings)
+    await _check_encoding(node, probe, findings)
     return findings
 
 
-async def clock_skew_s(runner: ScriptRunner) -> float:
-    """How far this machine's clock is ahead of the engine's, in seconds."""
-    seconds, microseconds = await runner.command("TIME")
-    return time.time() - int(seconds) - int(microseconds) / 1e6
+def _each_once(words: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(words))
 
 
-def _parse_info(text: bytes | dict[str, object]) -> dict[str, str]:
-    if isinstance(text, dict):
-        return {key: str(value) for key, value in text.items()}
-    lines = text.decode().splitlines()
-    return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
-def _check_info(info: dict[str, str], findings: Findings) -> None:
+def _check_info(told: dict[str, str], findings: Findings) -> None:
     # Valkey says redis_version 7.2.4 whatever its own version is.
-    name = "valkey" if "valkey_version" in info else "redis"
-    version = info.get(f"{name}_version", "")
+    name = "valkey" if "valkey_version" in told else "redis"
+    version = told.get(f"{name}_version", "")
     findings.engine = f"{name} {version}".strip()
     if version and tuple(int(p) for p in version.split(".")[:2] if p.isdigit()) < MIN_VERSION:
         findings.faults.append(f"{findings.engine} is too old: 7.0 or later is needed")
-    policy = info.get("maxmemory_policy")
+    policy = told.get("maxmemory_policy")
     if policy is None:
         findings.warnings.append("INFO does not tell maxmemory_policy: eviction unchecked")
     elif policy != "noeviction":
@@ -75,19 +97,18 @@ def _check_info(info: dict[str, str], findings: Findings) -> None:
             f"maxmemory-policy is {policy}: the engine would forget sessions without a trace;"
             " set it to noeviction"
         )
-    if info.get("aof_enabled") == "0":
+    if told.get("aof_enabled") == "0":
         findings.warnings.append(
             "appendonly is off: a restart of the engine loses what its last snapshot lacks"
         )
 
 
-async def _check_encoding(runner: ScriptRunner, keyspace: Keyspace, findings: Findings) -> None:
-    probe = keyspace.probe()
+async def _check_encoding(node: Link, probe: str, findings: Findings) -> None:
     try:
-        await runner.command("HSET", probe, "a", "x" * _LONGEST_FIELD)
-        await runner.command("PEXPIRE", probe, 10_000)
-        encoding = await runner.command("OBJECT", "ENCODING", probe)
-        await runner.command("DEL", probe)
+        await node.send("HSET", probe, "a", "x" * _LONGEST_FIELD)
+        await node.send("PEXPIRE", probe, 10_000)
+        encoding = await node.send("OBJECT", "ENCODING", probe)
+        await node.send("DEL", probe)
     except ResponseError:
         findings.warnings.append("OBJECT ENCODING is refused: memory per session unchecked")
         return

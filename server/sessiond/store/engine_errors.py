@@ -14,6 +14,10 @@ class ConnectionLostError(StoreUnavailableError):
     """The connection broke: whether the command took effect is not known, and soon will be."""
 
 
+class NotHereError(StoreUnavailableError):
+    """The node refused the command whole: its slot is elsewhere, on the move, or not served now."""
+
+
 class _Translation(NamedTuple):
     """An error by its type, or by how its text begins."""
 
@@ -37,12 +41,20 @@ _TRANSLATIONS: Final = (
     _Translation(
         (
             redis_errors.BusyLoadingError,
-            redis_errors.ClusterDownError,
             redis_errors.ReadOnlyError,
-            redis_errors.TryAgainError,
         ),
         ("BUSY ", "MISCONF ", "NOREPLICAS ", "UNKILLABLE "),
         lambda: StoreUnavailableError("the store cannot serve now"),
+    ),
+    _Translation(
+        (
+            redis_errors.AskError,  # MOVED too
+            redis_errors.ClusterDownError,
+            redis_errors.TryAgainError,
+        ),
+        # Of a script, before its first write: it touches all that it will write.
+        ("Script attempted to access a non local key", "Script attempted to execute a"),
+        lambda: NotHereError("the store is a cluster, and another node may hold this"),
     ),
     # A hung engine is not asked again: who waits learns of it, and it gets no further load.
     _Translation(

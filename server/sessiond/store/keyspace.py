@@ -52,6 +52,12 @@ def slot_of_tag(tag: str) -> int:
     return crc_hqx(tag.encode(), 0) % CLUSTER_SLOTS
 
 
+def slot_of_key(key: str) -> int:
+    """The Redis Cluster slot, 0..16383, of a key: that of its hash tag, if it has one."""
+    tag = key.partition("{")[2].partition("}")
+    return slot_of_tag(tag[0] if tag[0] and tag[1] else key)
+
+
 def _spread_tags() -> tuple[str, ...]:
     """For each partition the two-letter tag nearest to the middle of its share of the slots."""
     width = CLUSTER_SLOTS // PARTITIONS
@@ -91,17 +97,17 @@ class Keyspace:
         """The events of a partition."""
         return f"{self.bases[partition]}log"
 
-    def meta(self) -> str:
-        """What the servers agreed on, in the first partition: missing if the store was emptied."""
-        return f"{self.bases[0]}meta"
+    def meta(self, partition: int) -> str:
+        """What the servers agreed on: missing if the partition's node was emptied."""
+        return f"{self.bases[partition]}meta"
 
     def job(self, name: str) -> str:
         """What the fleet knows of a job, in the first partition."""
         return f"{self.bases[0]}job:{name}"
 
-    def probe(self) -> str:
+    def probe(self, partition: int) -> str:
         """A short-lived key by which start-up learns how the engine encodes a session."""
-        return f"{self.bases[0]}probe"
+        return f"{self.bases[partition]}probe"
 
     def locate(self, key: bytes) -> Located | None:
         """What a key below the prefix says; None if it is none of ours."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from hiredis import pack_command
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ResponseError
 
 from sessiond.store.link import Argument, LinkLimits
 
@@ -38,13 +39,25 @@ class Line:
             commands: at least one.
             blocks_s: how long they may block, beside the time that any reply may take.
         """
+        replies = await self.answers(*commands, blocks_s=blocks_s)
+        for reply in replies:
+            if isinstance(reply, ResponseError):
+                raise reply
+        return replies
+
+    async def answers(self, *commands: tuple[Argument, ...], blocks_s: float = 0.0) -> list[Any]:
+        """The same, with the errors that commands were refused with in their places."""
         # hiredis declares a tuple of one; any number is packed.
         packed = b"".join(pack_command(command) for command in commands)  # type: ignore[arg-type]
         async with asyncio.timeout(self._limits.read_s + blocks_s):
             await self._connection.send_packed_command(packed, check_health=False)
-            return [
-                await self._connection.read_response(disconnect_on_error=False) for _ in commands
-            ]
+            return [await self._reply() for _ in commands]
+
+    async def _reply(self) -> Any:
+        try:
+            return await self._connection.read_response(disconnect_on_error=False)
+        except ResponseError as error:
+            return error
 
     async def close(self) -> None:
         """Disconnect."""

@@ -24,7 +24,7 @@ class LinkLimits:
 
 
 class Link(Protocol):
-    """A way to one engine."""
+    """A way to a store: to its one node, or to all of them."""
 
     @property
     def figures(self) -> LinkFigures:
@@ -32,7 +32,7 @@ class Link(Protocol):
         ...
 
     def send(self, *command: Argument) -> Awaitable[Any]:
-        """The raw reply to a command that is sent once.
+        """The raw reply to a command on one key, that takes effect once.
 
         Raises:
             ConnectionLostError: the connection broke; the command may have taken effect, or may
@@ -42,6 +42,16 @@ class Link(Protocol):
             StoreFullError: the engine is at maxmemory and refused the command whole.
             OverloadedError: too many commands are in flight; this one was not sent.
             ResponseError: the engine refused the command for another reason.
+        """
+        ...
+
+    async def holder(self, key: str) -> Link:
+        """The link to the node that holds a key now, for commands that name none.
+
+        It is the same one for as long as it is the same node.
+
+        Raises:
+            StoreUnavailableError: it is not known which one does.
         """
         ...
 

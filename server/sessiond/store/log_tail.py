@@ -25,8 +25,8 @@ from sessiond.store.log_entries import Place, Stretch, accepted, stretch
 from sessiond.store.script_set import ScriptSet
 
 CHECKPOINT_S: Final = 1.0
-_POLL_S: Final = 0.05
-_MOST: Final = 500
+POLL_S: Final = 0.05
+MOST_READ: Final = 500
 """Events that one read takes from a partition: fewer than the shortest log holds."""
 _BACKOFF_S: Final = (0.05, 1.0)
 
@@ -148,7 +148,7 @@ class LogTail:
     async def _wait(self, line: Line) -> Any:
         """What happens before the next checkpoint is due, if anything does."""
         if self.ways.frugal:
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(POLL_S)
             (reply,) = await line.ask(self._xread())
         else:
             left_s = max(self._due_s - time.monotonic(), 0.001)
@@ -181,7 +181,7 @@ class LogTail:
     def _xread(self, *block: Argument) -> tuple[Argument, ...]:
         keys = (self.ways.scripts.keys.log(i) for i in self.places)
         ids = (place.id for place in self.places.values())
-        return ("XREAD", "COUNT", _MOST, *block, "STREAMS", *keys, *ids)
+        return ("XREAD", "COUNT", MOST_READ, *block, "STREAMS", *keys, *ids)
 
     def _checks(self, places: Mapping[int, Place]) -> list[tuple[Argument, ...]]:
         sha, bases = self.ways.scripts.named("log_read").sha, self.ways.scripts.keys.bases
@@ -213,7 +213,7 @@ class LogTail:
 
 
 def _is_full(reply: Any) -> bool:
-    return any(len(entries) >= _MOST for _, entries in reply)
+    return any(len(entries) >= MOST_READ for _, entries in reply)
 
 
 def _held(verdicts: list[Any]) -> int:

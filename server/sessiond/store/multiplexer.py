@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import structlog
 from hiredis import pack_command
@@ -83,6 +83,10 @@ class Multiplexer:
         if len(self._calls) >= self._limits.in_flight:
             return _failed(OverloadedError("too many commands wait for the store"))
         return self._enqueue(command)
+
+    async def holder(self, key: str) -> Self:  # noqa: ARG002  the one node holds every key
+        """This link; see `Link.holder`."""
+        return self
 
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +15,10 @@ from sessiond.store.link import Argument, Link
 from sessiond.store.loader import Script
 
 _RETRY_DELAYS_S: Final = (0.0, 0.05)
+_MOST_LOADS: Final = 3
+"""How often a script is loaded for one run: its partition may go from node to node."""
+_NODE_S: Final = 1.0
+"""How long those nodes are waited for that are not needed."""
 _RUN_AGAIN: Final = (ConnectionLostError, NoScriptError, NoPermissionError)
 """By itself a run repeats what it may, and says what it may not."""
 
@@ -25,7 +29,7 @@ class ScriptRunner:
     def __init__(self, link: Link) -> None:
         self._link = link
         self.figures: Final = link.figures
-        self._loading: dict[str, asyncio.Future[Any]] = {}
+        self._loading: dict[tuple[str, Link], asyncio.Future[Any]] = {}
 
     async def run(
         self, script: Script, base: str, arguments: Sequence[Argument], *, idempotent: bool
@@ -66,30 +70,64 @@ class ScriptRunner:
         """Run one plain command that only reads, sent again like an idempotent script."""
         return await _repeated(partial(self._link.send, *command))
 
+    async def nodes(self, keys: Iterable[str]) -> dict[Link, str]:
+        """A link to each node that holds some of the keys, with one that it holds.
+
+        Raises:
+            StoreUnavailableError: it is not known which nodes those are.
+        """
+        return {await self._link.holder(key): key for key in keys}
+
     async def close(self) -> None:
         """Wait for what was sent, then disconnect."""
         await self._link.close()
 
     async def _run(self, script: Script, base: str, arguments: Sequence[Argument]) -> Any:
         try:
-            try:
-                return await self._link.send("EVALSHA", script.sha, 1, base, *arguments)
-            except NoScriptError:
-                await self._load(script)
-                return await self._link.send("EVALSHA", script.sha, 1, base, *arguments)
+            for _ in range(_MOST_LOADS):
+                try:
+                    return await self._link.send("EVALSHA", script.sha, 1, base, *arguments)
+                except NoScriptError:
+                    await self._load(script, base)
+            return await self._link.send("EVALSHA", script.sha, 1, base, *arguments)
         except NoPermissionError:
             raise StoreUnavailableError("the store refuses this server's credentials") from None
         except NoScriptError:
             raise StoreUnavailableError("the store forgets scripts") from None
 
-    async def _load(self, script: Script) -> None:
-        """Give the engine a script, once for all who miss it at the same time."""
-        loading = self._loading.get(script.sha)
+    async def _load(self, script: Script, base: str) -> None:
+        """Give a partition's node a script, once for all who miss it at the same time."""
+        node = await self._link.holder(base)
+        missed = (script.sha, node)
+        loading = self._loading.get(missed)
         if loading is None:
-            loading = asyncio.ensure_future(self._link.send("SCRIPT", "LOAD", script.source))
-            self._loading[script.sha] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(script.sha, None))
+            loading = asyncio.ensure_future(node.send("SCRIPT", "LOAD", script.source))
+            self._loading[missed] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(missed, None))
         await asyncio.shield(loading)
+
+
+async def those_that_answer(asked: Iterable[Awaitable[Any]]) -> list[Any]:
+    """What nodes answer that were asked at once, without those that fail or take long.
+
+    Raises:
+        StoreUnavailableError, ResponseError: none answers; why the first of them does not.
+    """
+    asking = [asyncio.ensure_future(each) for each in asked]
+    try:
+        # The only one is waited for as long as any other command.
+        await asyncio.wait(asking, timeout=_NODE_S if len(asking) > 1 else None)
+    finally:
+        for each in asking:
+            each.cancel()
+    answered = [each for each in asking if each.done() and not each.cancelled()]
+    answers = [each.result() for each in answered if not each.exception()]
+    if not answers:
+        raise next(
+            (problem for each in answered if (problem := each.exception())),
+            StoreUnavailableError("the store does not answer"),
+        )
+    return answers
 
 
 async def _repeated(send: Callable[[], Awaitable[Any]]) -> Any:

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from sessiond.domain.ids import PARTITIONS
 from sessiond.store import loader
 from sessiond.store.keyspace import Keyspace
-from sessiond.store.link import Argument
+from sessiond.store.link import Argument, Link
 from sessiond.store.loader import Script
 from sessiond.store.replies import EndPolicy
-from sessiond.store.runner import ScriptRunner
+from sessiond.store.runner import ScriptRunner, those_that_answer
 
 A_RULE: Final = ""
 """Who ended a session when no caller asked for it: the cap, a reused token, the expiry."""
@@ -73,19 +74,35 @@ class ScriptSet:
         return await self.run_many(name, [(base, arguments) for base in self.keys.bases])
 
     async def command(self, *command: Argument) -> Any:
-        """Run one plain command."""
+        """Run one plain command on one key."""
         return await self._runner.command(*command)
 
     async def read(self, *command: Argument) -> Any:
-        """Run one plain command that only reads."""
+        """Run one plain command on one key that only reads."""
         return await self._runner.read(*command)
 
+    async def nodes(self) -> tuple[Link, ...]:
+        """A link to each node that holds some of the partitions, for commands that name no key."""
+        return tuple(await self._runner.nodes(self.keys.bases))
+
+    async def none_was_emptied(self) -> bool:
+        """Whether every node that answers has a partition with what the servers agreed on."""
+        nodes = await self._runner.nodes(map(self.keys.meta, range(PARTITIONS)))
+        return all(
+            await those_that_answer(node.send("EXISTS", meta) for node, meta in nodes.items())
+        )
+
     async def now_ms(self) -> int:
-        """The engine's clock: milliseconds since the Unix epoch."""
-        seconds, microseconds = await self.command("TIME")
-        return int(seconds) * 1000 + int(microseconds) // 1000
+        """The store's clock: milliseconds since the Unix epoch.
+
+        Of several nodes it is the clock that is furthest behind: up to then, nothing more happens.
+        """
+        times = await asyncio.gather(*(node.send("TIME") for node in await self.nodes()))
+        return min(int(seconds) * 1000 + int(micros) // 1000 for seconds, micros in times)
 
     async def load_all(self) -> None:
-        """Give the engine every script."""
-        sources = (script.source for script in self._scripts.values())
-        await asyncio.gather(*(self.command("SCRIPT", "LOAD", source) for source in sources))
+        """Give every node every script."""
+        nodes, sources = await self.nodes(), [s.source for s in self._scripts.values()]
+        await asyncio.gather(
+            *(node.send("SCRIPT", "LOAD", source) for node in nodes for source in sources)
+        )

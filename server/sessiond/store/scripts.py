@@ -273,8 +273,8 @@ class Store:
         return Swept(trimmed, tuple(word.decode() for word in users))
 
     async def is_registered(self) -> bool:
-        """Whether the store still holds what `register` wrote."""
-        return bool(await self._scripts.command("EXISTS", self._keys.meta()))
+        """Whether all nodes that answer still hold what `register` wrote."""
+        return await self._scripts.none_was_emptied()
 
     async def register(self, profiles: Iterable[Profile], *, complete: bool = True) -> None:
         """Pin what all servers of a store must agree on, in every partition.

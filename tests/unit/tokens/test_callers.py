@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessiond.domain.callers import Caller, Role
-from sessiond.domain.errors import CredentialsInvalidError, StartupError
+from sessiond.domain.errors import (
+    CredentialsExpiredError,
+    CredentialsInvalidError,
+    CredentialsMissingError,
+    StartupError,
+)
 from sessiond.tokens.callers import Callers
+from sessiond.tokens.client_certificates import ClientCertificate
 from sessiond.tokens.service import ServiceClaims
 from tests.unit.tokens.forge import HOUR, NOW
 
@@ -38,26 +44,26 @@ def claims(name: str = "login-service", issue_s: int = NOW) -> ServiceClaims:
 
 def test_a_listed_caller_is_let_in_with_its_highest_role(tmp_path: Path) -> None:
     callers = load(tmp_path, f'{GOOD}[callers."a.b_c-1"]\nroles = ["reader", "admin", "writer"]\n')
-    assert callers.authenticate(claims()) == Caller("login-service", Role.WRITER)
-    assert callers.authenticate(claims("a.b_c-1")) == Caller("a.b_c-1", Role.ADMIN)
+    assert callers.by_token(claims()) == Caller("login-service", Role.WRITER)
+    assert callers.by_token(claims("a.b_c-1")) == Caller("a.b_c-1", Role.ADMIN)
 
 
 def test_a_caller_is_built_once(tmp_path: Path) -> None:
     callers = load(tmp_path, GOOD)
-    assert callers.authenticate(claims()) is callers.authenticate(claims())
+    assert callers.by_token(claims()) is callers.by_token(claims())
 
 
 def test_an_unlisted_caller_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CredentialsInvalidError, match=r"^not a valid service token$"):
-        load(tmp_path, GOOD).authenticate(claims("stranger"))
+        load(tmp_path, GOOD).by_token(claims("stranger"))
 
 
 @pytest.mark.parametrize("time", ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00"])
 def test_tokens_issued_before_the_line_are_cut_off(tmp_path: Path, time: str) -> None:
     callers = load(tmp_path, f"{GOOD}not_before = {time}\n")
-    callers.authenticate(claims(issue_s=JAN_2026))
+    callers.by_token(claims(issue_s=JAN_2026))
     with pytest.raises(CredentialsInvalidError, match=r"^not a valid service token$"):
-        callers.authenticate(claims(issue_s=JAN_2026 - 1))
+        callers.by_token(claims(issue_s=JAN_2026 - 1))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +102,82 @@ def test_a_mistake_in_the_file_is_named_with_the_file(
     assert str(tmp_path / "callers.toml") in str(caught.value)
 
 
+CERTIFIED = f"{GOOD}certificates = ['spiffe://example.org/login', 'dns:login.internal']\n"
+
+
+def certified(tmp_path: Path, content: str, now: float = NOW) -> Callers:
+    path = write(tmp_path / "callers.toml", content)
+    return Callers.load(path, certificates=True, clock=lambda: now)
+
+
+def certificate(*names: str, issue_s: int = NOW) -> ClientCertificate:
+    return ClientCertificate(frozenset(names), issue_s, issue_s + HOUR)
+
+
+@pytest.mark.parametrize("name", ["spiffe://example.org/login", "dns:login.internal"])
+def test_a_caller_is_known_by_each_name_of_its_certificates(tmp_path: Path, name: str) -> None:
+    callers = certified(tmp_path, CERTIFIED)
+    caller = callers.by_certificate(certificate("dns:elsewhere", name))
+    assert caller == Caller("login-service", Role.WRITER)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "login-service", "login.internal", "dns:x.login.internal", "spiffe://example.org/login/x"],
+)
+def test_a_certificate_without_a_listed_name_is_none_of_a_caller(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CredentialsMissingError):
+        certified(tmp_path, CERTIFIED).by_certificate(certificate(name))
+
+
+def test_a_certificate_that_has_run_out_lets_nobody_in(tmp_path: Path) -> None:
+    """The connection may be older than that."""
+    shown = certificate("dns:login.internal")
+    certified(tmp_path, CERTIFIED, NOW + HOUR).by_certificate(shown)
+    with pytest.raises(CredentialsExpiredError):
+        certified(tmp_path, CERTIFIED, NOW + HOUR + 1).by_certificate(shown)
+
+
+def test_certificates_issued_before_the_line_are_cut_off(tmp_path: Path) -> None:
+    callers = certified(tmp_path, f"{CERTIFIED}not_before = 2026-01-01T00:00:00Z\n", JAN_2026)
+    callers.by_certificate(certificate("dns:login.internal", issue_s=JAN_2026))
+    with pytest.raises(CredentialsInvalidError):
+        callers.by_certificate(certificate("dns:login.internal", issue_s=JAN_2026 - 1))
+
+
+def test_a_certificate_of_two_callers_is_of_neither(tmp_path: Path) -> None:
+    other = "[callers.other]\nroles = ['admin']\ncertificates = ['dns:other.internal']\n"
+    callers = certified(tmp_path, CERTIFIED + other)
+    with pytest.raises(CredentialsInvalidError):
+        callers.by_certificate(certificate("dns:login.internal", "dns:other.internal"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "'dns:login.internal'",
+        "[1]",
+        "['login.internal']",
+        "['dns:*.internal']",
+        "['dns:Login.internal']",
+        "['dns:']",
+        "['CN=login']",
+        "['spiffe:login']",
+        "['spiffe://']",
+        "['spiffe://a b']",
+    ],
+)
+def test_a_name_that_no_certificate_has_is_named(tmp_path: Path, names: str) -> None:
+    with pytest.raises(StartupError, match=r"callers\.login-service\.certificates"):
+        certified(tmp_path, f"{GOOD}certificates = {names}\n")
+
+
+def test_a_name_belongs_to_one_caller(tmp_path: Path) -> None:
+    other = "[callers.other]\nroles = ['admin']\ncertificates = ['dns:login.internal']\n"
+    with pytest.raises(StartupError, match=r"dns:login\.internal is login-service's already"):
+        certified(tmp_path, CERTIFIED + other)
+
+
 def test_a_missing_file_says_which_setting_names_it(tmp_path: Path) -> None:
     with pytest.raises(StartupError, match="SESSIOND_CALLERS_FILE"):
         Callers.load(tmp_path / "none.toml")
@@ -113,9 +195,9 @@ def test_a_change_is_read_once(tmp_path: Path) -> None:
     write(callers.path, '[callers.other]\nroles = ["reader"]\n')
     assert callers.reload_if_changed()
     assert not callers.reload_if_changed()
-    callers.authenticate(claims("other"))
+    callers.by_token(claims("other"))
     with pytest.raises(CredentialsInvalidError):
-        callers.authenticate(claims())
+        callers.by_token(claims())
 
 
 def test_a_change_in_place_of_the_same_size_is_seen_by_its_time(tmp_path: Path) -> None:
@@ -123,7 +205,7 @@ def test_a_change_in_place_of_the_same_size_is_seen_by_its_time(tmp_path: Path) 
     callers.path.write_text(GOOD.replace("writer", "reader"))
     os.utime(callers.path, ns=(1, 1))
     assert callers.reload_if_changed()
-    assert callers.authenticate(claims()).role is Role.READER
+    assert callers.by_token(claims()).role is Role.READER
 
 
 def test_a_bad_change_keeps_the_list_and_is_reported_once(tmp_path: Path) -> None:
@@ -133,7 +215,7 @@ def test_a_bad_change_keeps_the_list_and_is_reported_once(tmp_path: Path) -> Non
         with pytest.raises(StartupError):
             callers.reload_if_changed()
         assert not callers.reload_if_changed()
-        callers.authenticate(claims())
+        callers.by_token(claims())
     write(callers.path, '[callers.other]\nroles = ["reader"]\n')
     assert callers.reload_if_changed()
 
@@ -144,6 +226,6 @@ def test_a_deleted_file_keeps_the_list_and_is_reported_once(tmp_path: Path) -> N
     with pytest.raises(StartupError, match="cannot read"):
         callers.reload_if_changed()
     assert not callers.reload_if_changed()
-    callers.authenticate(claims())
+    callers.by_token(claims())
     write(callers.path, GOOD)
     assert callers.reload_if_changed()

@@ -23,10 +23,10 @@ Known = Annotated[
 def save_context(cli: Cli, name: Name) -> None:
     """Save the connection that the options name. The first one saved is used from then on.
 
-    What is kept is where the token file is, never a token.
+    What is kept is where the files are, never a token or key.
     """
-    if not (cli.flags.address and cli.flags.token_file):
-        raise Failure("a context needs --address and --token-file", ExitCode.USAGE)
+    if not (cli.flags.address and (cli.flags.token_file or cli.flags.cert_file)):
+        raise Failure("a context needs --address, and --token-file or --cert-file", ExitCode.USAGE)
     saved = contexts.load()
     saved.by_name[name] = _anywhere(cli.flags)
     saved.current = saved.current or name
@@ -88,6 +88,8 @@ def _anywhere(connection: Connection) -> Connection:
         connection,
         token_file=_absolute(connection.token_file),
         ca_file=_absolute(connection.ca_file),
+        cert_file=_absolute(connection.cert_file),
+        key_file=_absolute(connection.key_file),
     )
 
 

@@ -171,6 +171,22 @@ STORE_CONNECTS: Final = Definition(
     ("outcome",),
 )
 
+FAILOVERS: Final = Definition(
+    "sessiond_store_failovers_total",
+    Kind.COUNTER,
+    "Times that the store went on with another history: failovers, and engines restarted.",
+)
+ENDINGS_REASSERTED: Final = Definition(
+    "sessiond_endings_reasserted_total",
+    Kind.COUNTER,
+    "Ended sessions that were ended again after a failover, to be sure.",
+)
+ENDINGS_RESTORED: Final = Definition(
+    "sessiond_endings_restored_total",
+    Kind.COUNTER,
+    "Those of them that the failover had brought back to life.",
+)
+
 JOB_RUNS: Final = Definition(
     "sessiond_job_runs_total",
     Kind.COUNTER,

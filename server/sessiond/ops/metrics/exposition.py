@@ -16,9 +16,10 @@ from sessiond.ops.metrics import catalogue
 from sessiond.ops.metrics.calls import CallFigures, call_metrics
 from sessiond.ops.metrics.jobs import JobFigures, job_metrics
 from sessiond.ops.metrics.sessions import fleet_metrics, session_metrics
-from sessiond.ops.metrics.store import store_metrics
+from sessiond.ops.metrics.store import failover_metrics, store_metrics
 from sessiond.ops.metrics.watching import watch_metrics
 from sessiond.service.figures import SessionFigures
+from sessiond.service.reassertion import ReassertionFigures
 from sessiond.service.watching import WatchFigures
 from sessiond.store.figures import LinkFigures
 
@@ -55,6 +56,10 @@ class Metrics:
     def show_store(self, figures: LinkFigures, scripts: Callable[[str], str]) -> None:
         """Show what goes to the engine; `scripts` names a command, a script by its SHA-1."""
         self._sources.append(lambda: store_metrics(figures, scripts))
+
+    def show_failovers(self, figures: Callable[[], ReassertionFigures]) -> None:
+        """Show what failovers of the store undid."""
+        self._sources.append(lambda: failover_metrics(figures()))
 
     def show_jobs(self, figures: JobFigures) -> None:
         """Show how the jobs went."""

@@ -1,4 +1,4 @@
-"""What goes to the engine."""
+"""What goes to the engine, and what its failovers undid."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from prometheus_client.core import Metric
 
 from sessiond.ops.metrics import catalogue
+from sessiond.service.reassertion import ReassertionFigures
 from sessiond.store.figures import LinkFigures
 
 
@@ -22,3 +23,10 @@ def store_metrics(figures: LinkFigures, name_of: Callable[[str], str]) -> Iterat
     yield catalogue.STORE_CONNECTS.by(
         {("ok",): figures.connected, ("failed",): figures.connects_failed}
     )
+
+
+def failover_metrics(figures: ReassertionFigures) -> Iterator[Metric]:
+    """Those of failovers, as this server saw them."""
+    yield catalogue.FAILOVERS.of(figures.failovers)
+    yield catalogue.ENDINGS_REASSERTED.of(figures.reasserted)
+    yield catalogue.ENDINGS_RESTORED.of(figures.restored)

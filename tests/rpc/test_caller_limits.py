@@ -1,0 +1,154 @@
+"""One caller takes more than its share: it is refused, and the others are not."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import grpc
+import pytest
+
+from sessiond.domain.errors import Reason
+from tests.conftest import rounds
+from tests.engines import RealEngine, start_real_engine
+from tests.rpc.calls import outcome, refused
+from tests.rpc.conftest import ServeWith
+from tests.rpc.engines import hung
+from tests.rpc.serving import Server, callers_file, eventually
+from tests.rpc.watching import Watch, watched
+
+MOST = 3
+FLOOD_S = 1.0
+FLOODERS = 16
+"""Threads that call one after the other: five times what the caller may."""
+
+
+@pytest.fixture
+def engine() -> Iterator[RealEngine]:
+    with start_real_engine("valkey") as started:
+        yield started
+
+
+def limited(server: Server, limits: str) -> None:
+    """Give the writer these limits in the callers file, and wait until they hold."""
+    file = server.settings.effective_callers_file
+    text = callers_file(certificates=server.mutual)
+    file.write_text(text.replace("[callers.writer]", f"[callers.writer]\n{limits}"))
+
+
+def test_calls_in_flight_are_bounded_for_each_caller(
+    serve_with: ServeWith, engine: RealEngine
+) -> None:
+    """Over its bound a caller is refused at once; another is served; who is done makes room."""
+    server = serve_with(
+        url=engine.url, caller_max_in_flight=MOST, max_call_time="8s", store_read_timeout="8s"
+    )
+    writer, other = server.api("writer"), server.api("other-writer")
+    with ThreadPoolExecutor(MOST + 1) as pool:
+        with hung(engine):
+            calls = [pool.submit(outcome, writer.create, f"user-{i}") for i in range(MOST)]
+            eventually(lambda: outcome(writer.signing_keys) == Reason.CALLER_LIMIT_REACHED)
+            error = refused(writer.signing_keys)
+            assert error.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert error.metadata == {
+                "limit": "max_in_flight",
+                "most": str(MOST),
+                "caller": "writer",
+            }
+            assert error.retry_s
+            assert outcome(other.signing_keys) == "OK"
+            waiting = pool.submit(outcome, other.create, "bob")
+        assert [call.result() for call in (*calls, waiting)] == ["OK"] * (MOST + 1)
+    assert outcome(writer.create, "alice") == "OK"
+
+
+def test_calls_in_a_second_are_bounded_for_each_caller(serve_with: ServeWith) -> None:
+    """Those of one second may come at once; RetryInfo says when the next one may."""
+    per_s = 5
+    server = serve_with(caller_calls_per_second=per_s)
+    reader, other = server.api("reader"), server.api("admin")
+    began = time.monotonic()
+    answered = 0
+    while (answer := outcome(reader.signing_keys)) == "OK":
+        answered += 1
+    assert answer == Reason.CALLER_LIMIT_REACHED
+    assert per_s <= answered <= per_s * (1 + time.monotonic() - began) + 1
+    assert outcome(other.signing_keys) == "OK"
+    eventually(lambda: outcome(reader.signing_keys) == "OK")
+    error = refused(lambda: [reader.signing_keys() for _ in range(per_s * 2)])
+    assert error.metadata["limit"] == "calls_per_second"
+    assert error.retry_s
+    assert 0 < error.retry_s <= 1 / per_s
+
+
+def test_watchers_are_bounded_for_each_caller(serve_with: ServeWith) -> None:
+    """They keep out neither another caller's watchers nor calls of their own."""
+    server = serve_with(caller_max_watchers=2, caller_max_in_flight=1)
+    mine = [watched(server) for _ in range(2)]
+    error = refused(watched, server)
+    assert (error.reason, error.metadata["limit"]) == (
+        Reason.CALLER_LIMIT_REACHED,
+        "max_watchers",
+    )
+    assert outcome(server.api("reader").signing_keys) == "OK"
+    watched(server, caller="writer")
+    mine[0].call.cancel()
+    eventually(lambda: outcome(watched, server) == "OK")
+
+
+def test_the_callers_file_may_say_otherwise(serve_with: ServeWith) -> None:
+    """For one caller, without a restart."""
+    server = serve_with(key_reload_interval="20ms")
+    first = Watch(server, caller="writer")
+    first.read()
+    limited(server, "max_watchers = 1")
+    eventually(lambda: outcome(watched, server, caller="writer") == Reason.CALLER_LIMIT_REACHED)
+    assert outcome(watched, server, caller="other-writer") == "OK"
+    first.call.cancel()
+
+
+@contextmanager
+def flooded(server: Server, caller: str) -> Iterator[Counter[str]]:
+    """A caller that calls as fast as it can from many connections, and what it is answered."""
+    answers: Counter[str] = Counter()
+    over = threading.Event()
+
+    def flood(number: int) -> None:
+        api = server.api(caller)
+        while not over.is_set():
+            answers[outcome(api.create, f"flood-{number}")] += 1
+
+    with ThreadPoolExecutor(FLOODERS) as pool:
+        floods = [pool.submit(flood, i) for i in range(FLOODERS)]
+        try:
+            eventually(lambda: answers[Reason.CALLER_LIMIT_REACHED] > FLOODERS)
+            yield answers
+        finally:
+            over.set()
+    for each in floods:
+        each.result()
+
+
+@pytest.mark.parametrize("limit", [f"max_in_flight = {MOST}", "calls_per_second = 20"])
+def test_a_flood_of_one_caller_refuses_no_call_of_another(
+    serve_with: ServeWith, limit: str
+) -> None:
+    """A calls many times as much as it may; B calls meanwhile and is answered, every time."""
+    server = serve_with(key_reload_interval="20ms")
+    limited(server, limit)
+    patient = server.api("other-writer")
+    for _ in range(rounds(2)):
+        others: Counter[str] = Counter()
+        with flooded(server, "writer") as flood:
+            before = flood.copy()
+            until = time.monotonic() + FLOOD_S
+            while time.monotonic() < until:
+                others[outcome(patient.create, "patient")] += 1
+        assert set(flood) <= {"OK", Reason.CALLER_LIMIT_REACHED}
+        assert (flood - before)[Reason.CALLER_LIMIT_REACHED] > FLOODERS
+        assert set(others) == {"OK"}
+        print(f"flood {dict(flood)}, the other {dict(others)}", end=" ")  # noqa: T201  as rounds do

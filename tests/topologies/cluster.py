@@ -1,0 +1,256 @@
+"""A cluster on loopback: three primaries and a replica of each, and what operators do to it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import ResponseError
+
+from sessiond.store.keyspace import CLUSTER_SLOTS
+from tests.engines import RealEngine, RealName, free_port, start_real_engine
+
+PRIMARIES: Final = 3
+_ATTEMPTS: Final = 3
+_PATIENCE_S: Final = 30.0
+_POLL_S: Final = 0.02
+
+
+@dataclass
+class ClusterNode:
+    """One process of a cluster."""
+
+    engine: RealEngine
+    port: int
+    bus_port: int
+    """Where it listens to the others."""
+    id: str = ""
+    _client: Redis = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._client = Redis(unix_socket_path=str(self.engine.socket_path))
+        self._client.response_callbacks.clear()  # raw replies
+        self.id = self.ask("CLUSTER", "MYID").decode()
+
+    def ask(self, *command: str | int | bytes) -> Any:
+        """The raw reply to a command."""
+        return self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def info(self) -> dict[str, str]:
+        """CLUSTER INFO."""
+        lines = self.ask("CLUSTER", "INFO").decode().split()
+        return dict(line.split(":", 1) for line in lines)
+
+    def is_primary(self) -> bool:
+        """Whether it takes itself for one."""
+        return bool(self.ask("ROLE")[0] == b"master")
+
+    def follows(self, primary: ClusterNode) -> bool:
+        """Whether it is a replica of that one."""
+        role = self.ask("ROLE")
+        return bool(role[0] == b"slave" and role[2] == primary.port)
+
+    def is_in_step(self) -> bool:
+        """Whether it knows all others and serves; a replica has caught up with its primary."""
+        role, info = self.ask("ROLE"), self.info()
+        return (
+            info["cluster_state"] == "ok"
+            and int(info["cluster_known_nodes"]) == 2 * PRIMARIES
+            and (role[0] == b"master" or role[3] == b"connected")
+        )
+
+    def keys_of(self, slot: int, most: int = 100) -> list[bytes]:
+        """Some of its keys in a slot."""
+        found: list[bytes] = self.ask("CLUSTER", "GETKEYSINSLOT", slot, most)
+        return found
+
+
+@dataclass
+class Cluster:
+    """Six nodes; those that were killed are told by `running`."""
+
+    name: RealName
+    nodes: list[ClusterNode]
+    node_timeout_s: float
+    _voted_s: dict[str, float] = field(default_factory=dict)
+    """By replica: from when on it may be voted for."""
+
+    @property
+    def url(self) -> str:
+        """Names every node."""
+        places = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        return f"redis+cluster://{places}"
+
+    @property
+    def running(self) -> list[ClusterNode]:
+        return [node for node in self.nodes if node.engine.pid]
+
+    def primaries(self) -> list[ClusterNode]:
+        """Those that run and take themselves for one."""
+        return [node for node in self.running if node.is_primary()]
+
+    def holder(self, slot: int) -> ClusterNode:
+        """The primary that holds a slot, as it says itself."""
+        return next(node for node in self.primaries() if _holds(node, slot))
+
+    def replica_of(self, primary: ClusterNode) -> ClusterNode:
+        """A replica that runs."""
+        return next(node for node in self.running if node.follows(primary))
+
+    def settle(self) -> None:
+        """Wait until all nodes that run serve, agree who holds what, and replicas are in step."""
+        _until(
+            lambda: (
+                all(node.is_in_step() for node in self.running)
+                and len({_view(node) for node in self.running}) == 1
+            )
+        )
+
+    def crash(self, primary: ClusterNode) -> ClusterNode:
+        """Kill a primary and return who takes over, once it has."""
+        heir = self.replica_of(primary)
+        primary.engine.kill9()
+        _until(lambda: heir.is_primary() and heir.info()["cluster_state"] == "ok")
+        return heir
+
+    def revive(self, node: ClusterNode) -> None:
+        """Start a node again, which comes back as a replica, and wait until it is in step."""
+        node.engine.start()
+        self.settle()
+
+    def swap(self, primary: ClusterNode) -> ClusterNode:
+        """Hand a primary's place to its replica, in order; who has it now."""
+        heir = self.replica_of(primary)
+        _until(lambda: time.monotonic() > self._voted_s.get(heir.id, 0.0))
+        heir.ask("CLUSTER", "FAILOVER")
+        _until(heir.is_primary)
+        # Nobody votes twice about one place within two node timeouts; asked, it would just hang.
+        self._voted_s[primary.id] = time.monotonic() + 2.1 * self.node_timeout_s
+        self.settle()
+        return heir
+
+    def open_move(self, slot: int, target: ClusterNode) -> ClusterNode:
+        """Begin to move a slot key by key; its holder."""
+        source = self.holder(slot)
+        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
+        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
+        return source
+
+    def move_keys(self, slot: int, target: ClusterNode, *, leave: int = 0) -> int:
+        """Move keys of a slot until so many are left; how many were moved."""
+        source, moved = self.holder(slot), 0
+        while len(keys := source.keys_of(slot, 100 + leave)) > leave:
+            names = keys[leave:]
+            source.ask("MIGRATE", "127.0.0.1", target.port, "", 0, 5_000, "KEYS", *names)
+            moved += len(names)
+        return moved
+
+    def close_move(self, slot: int, target: ClusterNode) -> None:
+        """Give the slot, of which all keys were moved, to its new holder."""
+        for node in (target, *(each for each in self.primaries() if each is not target)):
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", target.id)
+
+    def move(self, slot: int, target: ClusterNode) -> int:
+        """Move a slot key by key; how many keys it had."""
+        self.open_move(slot, target)
+        moved = self.move_keys(slot, target)
+        self.close_move(slot, target)
+        return moved
+
+    def move_whole(self, slot: int, target: ClusterNode) -> None:
+        """Move a slot at one moment, as Valkey 9 can."""
+        source = self.holder(slot)
+        source.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", target.id)
+        _until(lambda: _holds(target, slot))
+
+
+@contextmanager
+def start_cluster(name: RealName, *, node_timeout_ms: int = 2_000) -> Iterator[Cluster]:
+    """A cluster of six nodes; without one another they know nothing."""
+    with _started(name, node_timeout_ms) as nodes:
+        cluster = Cluster(name, nodes, node_timeout_ms / 1000)
+        primaries, replicas = nodes[:PRIMARIES], nodes[PRIMARIES:]
+        share = -(-CLUSTER_SLOTS // PRIMARIES)
+        for i, node in enumerate(nodes):
+            node.ask("CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+        for i, node in enumerate(primaries):
+            last = min((i + 1) * share, CLUSTER_SLOTS) - 1
+            node.ask("CLUSTER", "ADDSLOTSRANGE", i * share, last)
+        for node in nodes[1:]:
+            nodes[0].ask("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus_port)
+        _until(lambda: all(node.info()["cluster_known_nodes"] == str(len(nodes)) for node in nodes))
+        for primary, replica in zip(primaries, replicas, strict=True):
+            _until(partial(_replicates, replica, primary))
+        cluster.settle()
+        yield cluster
+
+
+@contextmanager
+def _started(name: RealName, node_timeout_ms: int) -> Iterator[list[ClusterNode]]:
+    """Nodes that do not know one another."""
+    with ExitStack() as stack:
+        yield [_start_node(stack, name, node_timeout_ms) for _ in range(2 * PRIMARIES)]
+
+
+def _start_node(stack: ExitStack, name: RealName, node_timeout_ms: int) -> ClusterNode:
+    for attempt in itertools.count(1):
+        port, bus_port = free_port(), free_port()
+        config = {
+            "port": str(port),
+            "bind": "127.0.0.1",
+            "cluster-enabled": "yes",
+            "cluster-port": str(bus_port),
+            "cluster-node-timeout": str(node_timeout_ms),
+            "cluster-replica-validity-factor": "0",
+            "repl-diskless-sync-delay": "0",
+        }
+        try:
+            engine = stack.enter_context(start_real_engine(name, config=config))
+        except RuntimeError:
+            # Somebody else may have got a port in between.
+            if attempt == _ATTEMPTS:
+                raise
+        else:
+            return ClusterNode(engine, port, bus_port)
+    raise AssertionError
+
+
+def _replicates(replica: ClusterNode, primary: ClusterNode) -> bool:
+    try:
+        replica.ask("CLUSTER", "REPLICATE", primary.id)
+    except ResponseError:
+        return False  # it does not know that one yet
+    return True
+
+
+def _holds(node: ClusterNode, slot: int) -> bool:
+    return any(
+        first <= slot <= last and holder[2].decode() == node.id
+        for first, last, holder, *_ in node.ask("CLUSTER", "SLOTS")
+    )
+
+
+def _view(node: ClusterNode) -> str:
+    """Who holds what, as a node sees it."""
+    slots = node.ask("CLUSTER", "SLOTS")
+    return str(sorted((first, last, holder[1]) for first, last, holder, *_ in slots))
+
+
+def _until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            if condition():
+                return
+        except (Disconnected, ResponseError):
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError("the cluster did not come about")
+        time.sleep(_POLL_S)

@@ -1,0 +1,212 @@
+"""A primary with replicas, and the sentinels that watch them."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from sessiond.store import embedded_host as host
+from tests.engines import free_port, redis_server
+from tests.topologies.nodes import HOST, Node, eventually, start_nodes
+
+NAME: Final = "main"
+_NOWHERE: Final = 1
+"""A port that nothing listens on."""
+
+
+@dataclass
+class Sentinel:
+    """A sentinel's process."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    tls: Mapping[str, Any]
+
+    def ask(self, *command: str | int) -> Any:
+        """The reply to a command."""
+        with Redis(HOST, self.port, decode_responses=True, **self.tls) as client:
+            return client.execute_command(*command)
+
+    def answers(self) -> bool:
+        """Whether it is there."""
+        try:
+            return bool(self.ask("PING"))
+        except RedisConnectionError:
+            return False
+
+    def end(self) -> None:
+        """SIGKILL, and wait until it is gone; a second call does nothing."""
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Group:
+    """What the sentinels watch, and they themselves."""
+
+    nodes: list[Node]
+    sentinels: list[Sentinel]
+    scheme: str = "redis+sentinel"
+    _running: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def url(self) -> str:
+        """How a server is told of it."""
+        addresses = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
+        return f"{self.scheme}://{addresses}/{NAME}"
+
+    @property
+    def primary(self) -> Node:
+        """As most sentinels name it."""
+        named = sorted(self._named(sentinel) for sentinel in self.sentinels)
+        port = named[len(named) // 2]
+        return next(node for node in self.nodes if node.port == port)
+
+    @property
+    def replicas(self) -> list[Node]:
+        """Those that run, and are not the primary."""
+        primary = self.primary
+        return [node for node in self.nodes if node is not primary and node.engine.pid]
+
+    def until_replicated(self) -> None:
+        """Wait until the replicas have all that was written."""
+        written = self.primary.replication()["master_repl_offset"]
+        eventually(
+            lambda: all(r.replication()["slave_repl_offset"] >= written for r in self.replicas)
+        )
+
+    def cut_replicas(self) -> None:
+        """Let no later write reach a replica. Sentinels mend that after 8 seconds."""
+        self.until_replicated()
+        for replica in self.replicas:
+            replica.ask("REPLICAOF", HOST, _NOWHERE)
+
+    def kill_primary(self) -> Node:
+        """SIGKILL, and wait for another; the new one."""
+        old = self.primary
+        old.engine.kill9()
+        return self.until_other_than(old)
+
+    def hang_primary(self) -> tuple[Node, Node]:
+        """SIGSTOP, and wait for another; the old one, which may go on, and the new one."""
+        old = self.primary
+        old.hang()
+        return old, self.until_other_than(old)
+
+    def hand_over(self) -> Node:
+        """Have another primary in order: the old one becomes its replica; the new one."""
+        old = self.primary
+        eventually(self._is_failing_over)
+        return self.until_other_than(old)
+
+    def until_other_than(self, old: Node) -> Node:
+        """Wait until all sentinels name another primary, and it is one."""
+        eventually(
+            lambda: (
+                all(self._named(sentinel) != old.port for sentinel in self.sentinels)
+                and self.primary.replication()["role"] == "master"
+            )
+        )
+        return self.primary
+
+    def mend(self) -> None:
+        """Start what was killed, and wait until all replicas follow the primary."""
+        for node in self.nodes:
+            if node.engine.pid is None:
+                node.engine.start()
+        eventually(self.is_whole)
+
+    def is_whole(self) -> bool:
+        """Whether all replicas follow the primary, and every sentinel knows them and the others."""
+        others = len(self.nodes) - 1
+        return self.primary.replication()["connected_slaves"] == others and all(
+            (about["num-slaves"], about["num-other-sentinels"], about["flags"])
+            == (str(others), str(len(self.sentinels) - 1), "master")
+            for about in map(self._about, self.sentinels)
+        )
+
+    def _is_failing_over(self) -> bool:
+        try:
+            return bool(self.sentinels[0].ask("SENTINEL", "FAILOVER", NAME))
+        except ResponseError as error:
+            if str(error).startswith(("INPROG", "NOGOODSLAVE")):
+                return False  # the one before is not over yet
+            raise
+
+    @staticmethod
+    def _about(sentinel: Sentinel) -> dict[str, str]:
+        told = sentinel.ask("SENTINEL", "MASTER", NAME)
+        return told if isinstance(told, dict) else dict(zip(told[::2], told[1::2], strict=True))
+
+    @staticmethod
+    def _named(sentinel: Sentinel) -> int:
+        return int(sentinel.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1])
+
+
+@contextmanager
+def start_group(
+    *, replicas: int = 2, sentinels: int = 3, tls: Mapping[str, str] | None = None
+) -> Iterator[Group]:
+    """A group on Redis 7; with `tls`, directives of a certificate, everything is encrypted."""
+    secure = {**(tls or {}), "tls-replication": "yes"} if tls else {}
+    shared = {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1"}
+    with ExitStack() as running:
+        (primary,) = running.enter_context(start_nodes("redis7", [shared], tls=secure))
+        following = {**shared, "replicaof": f"{HOST} {primary.port}"}
+        others = running.enter_context(start_nodes("redis7", [following] * replicas, tls=secure))
+        watching = [
+            running.enter_context(_start_sentinel(primary.port, sentinels // 2 + 1, secure))
+            for _ in range(sentinels)
+        ]
+        group = Group([primary, *others], watching, "rediss+sentinel" if tls else "redis+sentinel")
+        eventually(group.is_whole)
+        yield group
+
+
+@contextmanager
+def _start_sentinel(primary: int, quorum: int, tls: Mapping[str, str]) -> Iterator[Sentinel]:
+    port = free_port()
+    listening = {"port": "0", "tls-port": str(port)} if tls else {"port": str(port)}
+    directives = {
+        "bind": HOST,
+        **listening,
+        **tls,
+        f"sentinel monitor {NAME} {HOST} {primary}": str(quorum),
+        f"sentinel down-after-milliseconds {NAME}": "700",
+        f"sentinel failover-timeout {NAME}": "3000",
+    }
+    with tempfile.TemporaryDirectory(prefix="ss-") as directory:
+        file = Path(directory) / "sentinel.conf"
+        lines = [f"dir {directory}", *(f"{name} {value}" for name, value in directives.items())]
+        file.write_text("\n".join(lines) + "\n")
+        with (Path(directory) / "log").open("wb") as output:
+            process = subprocess.Popen(
+                host.ends_with_parent([str(redis_server()), str(file), "--sentinel"]),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        sentinel = Sentinel(port, process, _client_tls(tls))
+        try:
+            eventually(sentinel.answers)
+            # Otherwise they hear of each other every two seconds.
+            sentinel.ask("SENTINEL", "DEBUG", "PUBLISH-PERIOD", 200, "INFO-PERIOD", 1000)
+            yield sentinel
+        finally:
+            sentinel.end()
+
+
+def _client_tls(tls: Mapping[str, str]) -> dict[str, Any]:
+    if not tls:
+        return {}
+    return {"ssl": True, "ssl_ca_certs": tls["tls-ca-cert-file"]}
