@@ -1,8 +1,8 @@
 """Hold the reference tables of docs/ against the code that they describe; --write mends them.
 
 Checked: every setting in docs/configuration.md, every reason and its status in docs/errors.md,
-every RPC and its role in docs/api.md, every script in docs/keyspace.md, every metric in
-docs/operations.md, and every relative link.
+every RPC and its role in docs/api.md, every script in docs/keyspace.md, every metric and
+every alert in docs/operations.md, and every relative link.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+import yaml
 from pydantic.fields import FieldInfo
 
 from sessiond.ops.metrics.catalogue import CATALOGUE
@@ -91,6 +92,17 @@ def metrics_table() -> Iterable[str]:
         yield f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |"
 
 
+def alerts_table() -> Iterable[str]:
+    """Each alert, from its rule."""
+    yield "| alert | severity | what is the matter | what to do |"
+    yield "|---|---|---|---|"
+    for group in yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            texts = rule["annotations"]
+            severity, matter = rule["labels"]["severity"], texts["summary"]
+            yield f"| `{rule['alert']}` | {severity} | {matter} | {texts['description']} |"
+
+
 TABLES: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     **{
         f"settings: {group.name}": ("configuration.md", partial(settings_table, group))
@@ -100,6 +112,7 @@ TABLES: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "roles": ("api.md", roles_table),
     "scripts": ("keyspace.md", scripts_table),
     "metrics": ("operations.md", metrics_table),
+    "alerts": ("operations.md", alerts_table),
 }
 
 

@@ -49,7 +49,6 @@ def background(
     Raises:
         StartupError: a file of the user directory cannot be used.
     """
-    figures = JobFigures()
     every_job = (
         StatsJob(
             statistician, _schedule(settings.stats_schedule), warn_live=settings.stats_warn_live
@@ -61,6 +60,7 @@ def background(
             max_missing=settings.user_directory_max_missing,
         ),
     )
+    figures = JobFigures(job.name for job in every_job)
     limits = RunLimits(timeout_s=settings.job_timeout.total_seconds())
     server = f"{socket.gethostname()}:{os.getpid()}"
 

@@ -25,7 +25,11 @@ class Tracing:
 
 
 def open_tracing(endpoint: str, ratio: float) -> Tracing:
-    """Begin to send traces; see `Exporting` for what is given.
+    """Begin to send traces.
+
+    Args:
+        endpoint: of the collector; see `Exporting`.
+        ratio: share of traces that are recorded, of those that begin here: 0 to 1.
 
     Raises:
         StartupError: OpenTelemetry is not installed.
@@ -38,9 +42,9 @@ def open_tracing(endpoint: str, ratio: float) -> Tracing:
             f"SESSIOND_OTLP_ENDPOINT: there is no {error.name}: pip install 'sessionstore[otel]'"
         ) from None
 
-    exporting = Exporting(endpoint, ratio, __version__)
+    exporting = Exporting(endpoint, __version__)
     return Tracing(
-        interceptors=(Interception(exporting.tracer),),
+        interceptors=(Interception(exporting.tracer, ratio),),
         runner=lambda link: TracedRunner(link, exporting.tracer),
         close=exporting.close,
     )

@@ -13,7 +13,7 @@ from tests.ops.scraping import Samples, parsed
 @pytest.fixture
 def figures() -> JobFigures:
     """Of jobs that never ran."""
-    return JobFigures()
+    return JobFigures(["stats", "orphans"])
 
 
 async def shown(figures: JobFigures) -> Samples:
@@ -26,16 +26,18 @@ async def shown(figures: JobFigures) -> Samples:
 async def test_what_is_not_known_is_not_shown(figures: JobFigures) -> None:
     """A job that never ran has no last duration, not one of zero."""
     figures.show([JobStatus("stats", "", "", 0, JobRecord())])
-    assert not [sample for sample in await shown(figures) if sample[0].startswith("sessiond_job")]
+    samples = await shown(figures)
+    assert not [sample for sample in samples if sample[0].startswith("sessiond_job_last")]
 
 
 async def test_runs_are_counted_by_outcome(figures: JobFigures) -> None:
-    """Those of this server."""
+    """Those of this server; what did not happen yet is zero, so that it is a rise when it does."""
     for outcome in (JobOutcome.SUCCEEDED, JobOutcome.SUCCEEDED, JobOutcome.TIMED_OUT):
         figures.ran("stats", outcome)
     samples = await shown(figures)
     assert samples["sessiond_job_runs_total", "stats", "succeeded"] == 2
     assert samples["sessiond_job_runs_total", "stats", "timed_out"] == 1
+    assert samples["sessiond_job_runs_total", "orphans", "failed"] == 0
 
 
 async def test_the_last_run_of_a_job_is_shown(figures: JobFigures) -> None:
@@ -48,4 +50,4 @@ async def test_the_last_run_of_a_job_is_shown(figures: JobFigures) -> None:
     assert samples["sessiond_job_last_duration_seconds", "stats"] == 2.5
     assert samples["sessiond_job_last_end_timestamp_seconds", "stats"] == 1002.5
     assert samples["sessiond_job_last_success_timestamp_seconds", "stats"] == 900
-    assert not [sample for sample in samples if "orphans" in sample]
+    assert not [sample for sample in samples if "last" in sample[0] and "orphans" in sample]

@@ -193,7 +193,7 @@ def test_log_lines_name_the_trace(serve_with: ServeWith, collector: tuple[Collec
     """Those of a call, with its request id, and of an operator's act."""
     trace_id, _, traceparent = parent_of()
     with captured() as log:
-        server = serve_with(otlp_endpoint=collector[1])
+        server = serve_with(otlp_endpoint=collector[1], trace_ratio=1.0)
         create(server.api("writer"), traceparent)
         server.admin().stats()
         eventually(lambda: len([e for e in log.entries if e["event"] == "call"]) == 2)
@@ -203,6 +203,21 @@ def test_log_lines_name_the_trace(serve_with: ServeWith, collector: tuple[Collec
     assert len(calls[0]["span_id"]) == 16
     assert calls[0]["request_id"]
     assert (calls[1]["trace_id"], calls[1]["span_id"]) == (act["trace_id"], act["span_id"])
+
+
+def test_log_lines_name_a_trace_that_is_not_recorded(
+    serve_with: ServeWith, collector: tuple[Collector, str]
+) -> None:
+    """By the ids that the caller sent, if they are such."""
+    trace_id, span_id, traceparent = parent_of(sampled=False)
+    with captured() as log:
+        server = serve_with(otlp_endpoint=collector[1], trace_ratio=0.0)
+        for sent in (traceparent, traceparent.replace(trace_id, "0" * 32), f"00-{trace_id}"):
+            create(server.api("writer"), sent)
+        eventually(lambda: len([e for e in log.entries if e["event"] == "call"]) == 3)
+    first, *others = (entry for entry in log.entries if entry["event"] == "call")
+    assert (first["trace_id"], first["span_id"]) == (trace_id, span_id)
+    assert not any("trace_id" in other for other in others)
 
 
 def test_no_secret_is_in_a_span(traced: Server, spans: Collector) -> None:

@@ -68,7 +68,7 @@ def call_metrics(figures: CallFigures) -> Iterator[Metric]:
     yield catalogue.CALLS_HANDLED.by(
         {(*m.labels, _name(code)): n for m in methods for code, n in m.handled.items()}
     )
-    yield catalogue.CALL_SECONDS.histogram((m.labels, m.seconds) for m in methods)
+    yield catalogue.CALL_SECONDS.histogram((m.labels, m.seconds) for m in methods if m.started)
     yield catalogue.MESSAGES_RECEIVED.by({m.labels: m.received for m in methods})
     yield catalogue.MESSAGES_SENT.by({m.labels: m.sent for m in methods})
     yield catalogue.REFUSALS.by({(reason,): n for reason, n in figures.refusals.items()})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import product
 
 from prometheus_client.core import Metric
 
@@ -16,8 +16,8 @@ from sessiond.service.jobs import JobStatus
 class JobFigures:
     """Runs that ended here, and what the fleet knows of each job."""
 
-    def __init__(self) -> None:
-        self.runs: Counter[tuple[str, JobOutcome]] = Counter()
+    def __init__(self, jobs: Iterable[str]) -> None:
+        self.runs = dict.fromkeys(product(jobs, JobOutcome), 0)
         self.latest: tuple[JobStatus, ...] = ()
 
     def ran(self, job: str, outcome: JobOutcome) -> None:

@@ -13,7 +13,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Tracer
 
 _LAST_SPANS_S: Final = 3.0
@@ -23,14 +23,12 @@ _LAST_SPANS_S: Final = 3.0
 class Exporting:
     """The way to one collector. What it cannot take in time is dropped, and holds up no call."""
 
-    def __init__(self, endpoint: str, ratio: float, version: str) -> None:
+    def __init__(self, endpoint: str, version: str) -> None:
         """Open it.
 
         Args:
             endpoint: URL of the collector's gRPC port; `https` verifies it. Headers, certificates,
                 compression and timeout are those of OTEL_EXPORTER_OTLP_*.
-            ratio: which share of traces is recorded that begin here, 0 to 1. Of one that a caller
-                began, the caller has decided.
             version: of this program.
         """
         _tell_through_our_log()
@@ -43,7 +41,7 @@ class Exporting:
         )
         self._exporter = OTLPSpanExporter(endpoint=endpoint)
         self._provider = TracerProvider(
-            sampler=ParentBased(TraceIdRatioBased(ratio)),
+            sampler=ALWAYS_ON,
             resource=ours.merge(OTELResourceDetector().detect()),
             shutdown_on_exit=False,
         )

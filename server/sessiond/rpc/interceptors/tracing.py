@@ -5,12 +5,14 @@ grpcio's own instrumentation does not see a status that a handler aborts with.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from sessiond.domain import jitter
 from sessiond.rpc.call import Call, Handler, Method, Reply
 
 _FAULTS: Final = frozenset(
@@ -18,12 +20,28 @@ _FAULTS: Final = frozenset(
 )
 """What the conventions call an error of the server; others are the caller's to judge."""
 
+_PARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]([0-9a-f]).*"
+)
+"""`traceparent` (W3C Trace Context, 3.2): trace, span, and flags, of which the last bit counts."""
+
 
 class Tracing:
-    """Continues the trace that a caller's metadata names (W3C Trace Context), or begins one."""
+    """Continues the trace that a caller's metadata names, or begins one.
 
-    def __init__(self, tracer: Tracer) -> None:
+    Whether a call is recorded is decided here: OpenTelemetry makes and carries a span before it
+    says that it does not record it.
+    """
+
+    def __init__(self, tracer: Tracer, ratio: float) -> None:
+        """Set what is recorded.
+
+        Args:
+            tracer: records every span that it is asked for.
+            ratio: share of calls that begin a trace, of those that come without one: 0 to 1.
+        """
         self._tracer = tracer
+        self._ratio = ratio
         self._propagator = TraceContextTextMapPropagator()
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
@@ -32,6 +50,14 @@ class Tracing:
         attributes = {"rpc.system.name": "grpc", "rpc.method": name}
 
         async def traced(call: Call) -> Reply:
+            if parent := _PARENT.fullmatch(call.metadata.get("traceparent", "")):
+                call.trace_id, call.span_id = parent[1], parent[2]
+                recorded = int(parent[3], 16) & 1
+            else:
+                recorded = jitter.between(0, 1) < self._ratio
+            return await (record(call) if recorded else handler(call))
+
+        async def record(call: Call) -> Reply:
             span = self._tracer.start_span(
                 name,
                 self._propagator.extract(call.metadata),
