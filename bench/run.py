@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import cpu
+import fairness
 import latency
 import memory
 import operators
@@ -29,6 +30,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "operators": operators.main,
     "transfer": transfer.main,
     "realtime": realtime.main,
+    "fairness": fairness.main,
 }
 
 
