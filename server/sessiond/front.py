@@ -66,11 +66,12 @@ class Front:
             RequestLog(ring.pseudonym),
             AuditTrail(ring.pseudonym, _audit_file(settings)),
             ErrorBoundary(),
-            OverloadGuard(settings.max_in_flight),
             Deadline(settings.max_call_time.total_seconds()),
             self._long_calls,
             Credentials(ServiceTokens(ring, leeway_s=ring.lifetimes.leeway_s), callers),
             CallerLimit(),
+            # Behind the limits of callers: refusals that these hold back are no work in flight.
+            OverloadGuard(settings.max_in_flight),
         )
         transport = Transport(
             settings.listen,
