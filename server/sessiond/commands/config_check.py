@@ -120,10 +120,15 @@ def _store(settings: Settings, *, connect: bool) -> str:
             raise StartupError("the embedded engine needs the extra sessionstore[embedded]")
         return f"{redacted(url)}, an engine that the server starts"
     if not connect:
-        link = open_link(url, link_limits(settings), store_access(settings))
-        asyncio.run(link.close())
+        asyncio.run(_open_only(settings))
         return f"{redacted(url)}, not asked (--store asks it)"
     return f"{redacted(url)}, {asyncio.run(_ask(settings))}"
+
+
+async def _open_only(settings: Settings) -> None:
+    """Find what is wrong before a connection: with the URL, or with files that it needs."""
+    url = settings.effective_store_url
+    await open_link(url, link_limits(settings), store_access(settings)).close()
 
 
 async def _ask(settings: Settings) -> str:

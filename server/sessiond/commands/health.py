@@ -8,6 +8,7 @@ from typing import Final
 
 import grpc
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sessiond.commands.setting_flags import loaded
@@ -57,9 +58,9 @@ def _dialled(listen: str) -> str:
 def _own_certificate(address: str, path: Path) -> grpc.Channel:
     """A channel that trusts the server's own certificate, under a name that it is for."""
     try:
-        chain = path.read_bytes()
-        names = x509.load_pem_x509_certificates(chain)[0].extensions
-        found = names.get_extension_for_class(x509.SubjectAlternativeName).value
+        # The first of the chain alone: its authority may have given others the same name.
+        own = x509.load_pem_x509_certificates(path.read_bytes())[0]
+        found = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (OSError, ValueError, x509.ExtensionNotFound) as error:
         raise StartupError(f"{path} tells no name to ask for: {error}") from None
     hosts = found.get_values_for_type(x509.DNSName)
@@ -67,6 +68,6 @@ def _own_certificate(address: str, path: Path) -> grpc.Channel:
     name = next(iter([*hosts, *map(str, addresses)]), "").replace("*", "health")
     return grpc.secure_channel(
         address,
-        grpc.ssl_channel_credentials(chain),
+        grpc.ssl_channel_credentials(own.public_bytes(serialization.Encoding.PEM)),
         [_DIRECT, ("grpc.ssl_target_name_override", name)],
     )

@@ -72,7 +72,8 @@ def load_with_origins(config_file: Path | None = None, /, **flags: Any) -> Loade
         return Loaded(Settings(**(below | given)), origins)
     except SettingsError as error:
         found = re.search(r'field "(\w+)"', str(error))
-        raise StartupError(f"{variable(found[1]) if found else error}: is not JSON") from None
+        name = variable(found[1]) if found else "a setting"
+        raise StartupError(f"{name}: is not JSON") from None
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         raise StartupError("; ".join(_sentence(each, origins) for each in problems)) from None
