@@ -14,7 +14,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import uvloop
 from google.protobuf.message import Message
@@ -74,9 +74,9 @@ class PooledLink:
         except (RedisError, OSError) as error:
             raise translated(error) from error
 
-    def nodes(self) -> tuple[PooledLink]:
-        """This one."""
-        return (self,)
+    async def holder(self, key: str) -> Self:  # noqa: ARG002  the one node holds every key
+        """This link."""
+        return self
 
     async def close(self) -> None:
         """Disconnect."""

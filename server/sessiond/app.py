@@ -16,7 +16,7 @@ from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
-from sessiond.opening import link_limits, store_access
+from sessiond.opening import link_limits, store_access, wait_policy
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.readiness import Readiness
@@ -26,6 +26,7 @@ from sessiond.store.connect import OpenLink
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.log_tail import TailWays
+from sessiond.store.replica_wait import ReplicaWait
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
@@ -125,8 +126,8 @@ class App:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
-        runner, scripts, tail = await self._open_store()
-        use_cases = UseCases(settings, scripts, tail, ring)
+        runner, scripts, tail, replicas = await self._open_store()
+        use_cases = UseCases(settings, scripts, tail, replicas, ring)
         self._stack.push_async_callback(use_cases.watching.close)
         jobs = background(
             settings,
@@ -191,7 +192,7 @@ class App:
             dev=settings.dev,
         )
 
-    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, TailWays]:
+    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, TailWays, ReplicaWait | None]:
         settings = self.settings
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
@@ -217,11 +218,13 @@ class App:
         )
         scripts = ScriptSet(runner, keyspace, ends, shebang=topology is not Topology.FAKE)
         connections = connect.connections(url, limits, access)
-        return (
-            runner,
-            scripts,
-            TailWays(connections, limits, scripts, frugal=topology is Topology.FAKE),
-        )
+        tail = TailWays(connections, limits, scripts, frugal=topology is Topology.FAKE)
+        replicas = None
+        if policy := wait_policy(settings):
+            find_node = connect.node_finder(url, limits, access)
+            replicas = ReplicaWait(find_node, limits, scripts, policy)
+            self._stack.push_async_callback(replicas.close)
+        return runner, scripts, tail, replicas
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""

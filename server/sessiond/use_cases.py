@@ -36,6 +36,7 @@ from sessiond.store.job_ledger import JobLedger
 from sessiond.store.log import LogStore
 from sessiond.store.log_tail import LogTail, TailWays
 from sessiond.store.maintenance import Maintenance
+from sessiond.store.replica_wait import ReplicaWait
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from sessiond.store.statistics import StatisticsStore
@@ -51,9 +52,15 @@ class UseCases:
     """Those of one server; what several need is made once."""
 
     def __init__(
-        self, settings: Settings, scripts: ScriptSet, tail: TailWays, ring: KeyRing
+        self,
+        settings: Settings,
+        scripts: ScriptSet,
+        tail: TailWays,
+        replicas: ReplicaWait | None,
+        ring: KeyRing,
     ) -> None:
         self._settings = settings
+        self._replicas = replicas
         self._ring = ring
         self.store: Final = Store(scripts)
         self.reassertion: Final = Reassertion(self.store)
@@ -122,7 +129,9 @@ class UseCases:
                 activity_ms=milliseconds(self._settings.activity_interval),
             ),
             reader=Reader(self.store),
-            revoker=Revoker(self.store, self.reassertion, request_ttl_ms=request_ttl_ms),
+            revoker=Revoker(
+                self.store, self.reassertion, self._replicas, request_ttl_ms=request_ttl_ms
+            ),
             refresh_tokens=self._refresh_tokens,
             ring=self._ring,
             watching=self.watching,

@@ -99,7 +99,9 @@ class Inside:
             cursor, keys = await self.ask("SCAN", cursor, *match)
             found.update(key.decode() for key in keys)
             if cursor == b"0":
-                return sorted(k for k in found if not k.endswith((":meta", ":profiles", ":probe")))
+                return sorted(
+                    k for k in found if not k.endswith((":meta", ":profiles", ":probe", ":mark"))
+                )
 
     async def wipe(self) -> None:
         """Leave nothing below the prefix but the registration."""

@@ -119,7 +119,7 @@ class Readiness:
 
     async def _takes_writes(self) -> bool:
         """Whether no node is a replica, and tell of their histories if so."""
-        nodes = await replication(self._runner)
+        nodes = await replication(self._runner, self._keyspace)
         if not all(node.is_primary for node in nodes):
             return False
         if nodes:

@@ -11,6 +11,7 @@ from sessiond.store.access import Access, Connect, Door
 from sessiond.store.link import Link, LinkLimits
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.primary import Primary
+from sessiond.store.replica_wait import FindNode, Node
 from sessiond.store.sentinels import Sentinels
 from sessiond.store.store_url import StoreUrl, Topology, redacted
 
@@ -43,6 +44,20 @@ def connections(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> Conn
     if parsed.topology is Topology.SENTINEL:
         return _primary(parsed, limits, access).through(door)
     raise StartupError(f"the store URL {redacted(url)!r} is not that of one node")
+
+
+def node_finder(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> FindNode:
+    """What finds the node that holds a partition, for who needs connections of its own to it.
+
+    Raises:
+        StartupError: the URL or a file is wrong.
+    """
+    only = Node("", connections(url, limits, access))
+
+    async def find(_: str) -> Node:
+        return only
+
+    return find
 
 
 def _primary(url: StoreUrl, limits: LinkLimits, access: Access) -> Primary:

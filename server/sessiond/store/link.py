@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -22,7 +22,7 @@ class LinkLimits:
 
 
 class Link(Protocol):
-    """A way to a store."""
+    """A way to a store: to its one node, or to all of them."""
 
     def send(self, *command: Argument) -> Awaitable[Any]:
         """The raw reply to a command that is sent once.
@@ -38,8 +38,14 @@ class Link(Protocol):
         """
         ...
 
-    def nodes(self) -> Sequence[Link]:
-        """A link to each node that takes commands: this one itself, where there is one node."""
+    async def holder(self, key: str) -> Link:
+        """The link to the node that holds a key now, for commands that name none.
+
+        It is the same one for as long as it is the same node.
+
+        Raises:
+            StoreUnavailableError: it is not known which one does.
+        """
         ...
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import structlog
 from hiredis import pack_command
@@ -68,9 +68,9 @@ class Multiplexer:
         # hiredis declares a tuple of one; any number is packed.
         return self._enqueue(pack_command(command))  # type: ignore[arg-type]
 
-    def nodes(self) -> tuple[Multiplexer]:
-        """This one."""
-        return (self,)
+    async def holder(self, key: str) -> Self:  # noqa: ARG002  the one node holds every key
+        """This link; see `Link.holder`."""
+        return self
 
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""

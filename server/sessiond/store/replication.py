@@ -8,7 +8,8 @@ from typing import NamedTuple
 from redis.exceptions import ResponseError
 
 from sessiond.store import info
-from sessiond.store.runner import ScriptRunner
+from sessiond.store.keyspace import Keyspace
+from sessiond.store.runner import ScriptRunner, those_that_answer
 
 
 class Replication(NamedTuple):
@@ -20,13 +21,15 @@ class Replication(NamedTuple):
     by a failover or a restart. What the old history acknowledged last may be missing from it."""
 
 
-async def replication(runner: ScriptRunner) -> Sequence[Replication]:
-    """Ask every node that takes commands; nothing if they refuse INFO.
+async def replication(runner: ScriptRunner, keyspace: Keyspace) -> Sequence[Replication]:
+    """What each node says that answers; nothing if they refuse INFO.
 
-    Raises like `Link.send`.
+    Raises:
+        StoreUnavailableError: none answers.
     """
+    nodes = await runner.nodes(keyspace.bases)
     try:
-        replies = await runner.everywhere("INFO", "replication")
+        replies = await those_that_answer(node.send("INFO", "replication") for node in nodes)
     except ResponseError:
         return ()
     return [_replication(info.parsed(reply)) for reply in replies]

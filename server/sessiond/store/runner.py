@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ from sessiond.store.link import Argument, Link
 from sessiond.store.loader import Script
 
 _RETRY_DELAYS_S: Final = (0.0, 0.05)
+_NODE_S: Final = 1.0
+"""How long those nodes are waited for that are not needed."""
 _RUN_AGAIN: Final = (ConnectionLostError, NoScriptError, NoPermissionError)
 """By itself a run repeats what it may, and says what it may not."""
 
@@ -65,12 +67,13 @@ class ScriptRunner:
         """Run one plain command that only reads, sent again like an idempotent script."""
         return await _repeated(partial(self._link.send, *command))
 
-    async def everywhere(self, *command: Argument) -> list[Any]:
-        """Run one plain command that only reads on every node that takes commands.
+    async def nodes(self, keys: Iterable[str]) -> dict[Link, str]:
+        """A link to each node that holds some of the keys, with one that it holds.
 
-        Raises like `Link.send`, if any of them does.
+        Raises:
+            StoreUnavailableError: it is not known which nodes those are.
         """
-        return await asyncio.gather(*(node.send(*command) for node in self._link.nodes()))
+        return {await self._link.holder(key): key for key in keys}
 
     async def close(self) -> None:
         """Wait for what was sent, then disconnect."""
@@ -96,6 +99,29 @@ class ScriptRunner:
             self._loading[script.sha] = loading
             loading.add_done_callback(lambda _: self._loading.pop(script.sha, None))
         await asyncio.shield(loading)
+
+
+async def those_that_answer(asked: Iterable[Awaitable[Any]]) -> list[Any]:
+    """What nodes answer that were asked at once, without those that fail or take long.
+
+    Raises:
+        StoreUnavailableError, ResponseError: none answers; why the first of them does not.
+    """
+    asking = [asyncio.ensure_future(each) for each in asked]
+    try:
+        # The only one is waited for as long as any other command.
+        await asyncio.wait(asking, timeout=_NODE_S if len(asking) > 1 else None)
+    finally:
+        for each in asking:
+            each.cancel()
+    answered = [each for each in asking if each.done() and not each.cancelled()]
+    answers = [each.result() for each in answered if not each.exception()]
+    if not answers:
+        raise next(
+            (problem for each in answered if (problem := each.exception())),
+            StoreUnavailableError("the store does not answer"),
+        )
+    return answers
 
 
 async def _repeated(send: Callable[[], Awaitable[Any]]) -> Any:
