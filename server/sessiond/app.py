@@ -16,7 +16,7 @@ from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
-from sessiond.opening import link_limits, load_callers, store_access
+from sessiond.opening import link_limits, load_callers, store_access, wait_policy
 from sessiond.ops.census import Census
 from sessiond.ops.http import HttpServer
 from sessiond.ops.metrics import Metrics
@@ -32,6 +32,7 @@ from sessiond.store import connect
 from sessiond.store.connect import OpenLink
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
+from sessiond.store.replica_wait import ReplicaWait
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
@@ -135,8 +136,8 @@ class App:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = load_callers(settings)
-        runner, scripts, make_tail = await self._open_store(tracing)
-        use_cases = UseCases(settings, scripts, make_tail, ring)
+        runner, scripts, make_tail, replicas = await self._open_store(tracing)
+        use_cases = UseCases(settings, scripts, make_tail, replicas, ring)
         self._stack.push_async_callback(use_cases.watching.close)
         jobs = background(
             settings,
@@ -247,7 +248,7 @@ class App:
 
     async def _open_store(
         self, tracing: Tracing | None
-    ) -> tuple[ScriptRunner, ScriptSet, Callable[[], Tail]]:
+    ) -> tuple[ScriptRunner, ScriptSet, Callable[[], Tail], ReplicaWait | None]:
         settings = self.settings
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
@@ -273,7 +274,12 @@ class App:
             log_most=settings.event_log_max_length,
         )
         scripts = ScriptSet(runner, keyspace, ends, shebang=topology is not Topology.FAKE)
-        return runner, scripts, connect.tails(url, limits, access, scripts)
+        replicas = None
+        if policy := wait_policy(settings):
+            find_node = connect.node_finder(url, limits, access)
+            replicas = ReplicaWait(find_node, limits, scripts, policy)
+            self._stack.push_async_callback(replicas.close)
+        return runner, scripts, connect.tails(url, limits, access, scripts), replicas
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""

@@ -105,7 +105,8 @@ class Inside:
             while cursor != b"0":
                 cursor, keys = await node.send("SCAN", cursor or 0, *match)
                 found.update(key.decode() for key in keys)
-        return sorted(k for k in found if not k.endswith((":meta", ":profiles", ":probe")))
+        ours = (":meta", ":profiles", ":probe", ":mark")
+        return sorted(key for key in found if not key.endswith(ours))
 
     async def wipe(self) -> None:
         """Leave nothing below the prefix but the registration."""
