@@ -105,7 +105,7 @@ class Counted:
     def __init__(self, link: Link) -> None:
         self._link = link
         self.sent = 0
-        self.close, self.holder = link.close, link.holder
+        self.name, self.close, self.holder = link.name, link.close, link.holder
 
     def send(self, *command: Argument) -> Awaitable[Any]:
         self.sent += 1

@@ -36,6 +36,7 @@ class ClusterLink:
     """A link to a cluster. Not thread-safe: it belongs to one event loop."""
 
     def __init__(self, view: ClusterView, door: Door) -> None:
+        self.name = ""
         self._view: Final = view
         self._door: Final = door
         self._nodes: dict[Address, Multiplexer] = {}
@@ -128,7 +129,8 @@ class ClusterLink:
             self._prune()
         node = self._nodes.get(address)
         if node is None:
-            node = self._nodes[address] = Multiplexer(self._door.at(address), self._door.limits)
+            connect, name = self._door.at(address), f"{address.host}:{address.port}"
+            node = self._nodes[address] = Multiplexer(connect, self._door.limits, name)
         return node
 
     def _prune(self) -> None:

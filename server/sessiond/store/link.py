@@ -24,6 +24,9 @@ class LinkLimits:
 class Link(Protocol):
     """A way to a store: to its one node, or to all of them."""
 
+    name: str
+    """Tells the nodes of a store from one another; empty where there is but one."""
+
     def send(self, *command: Argument) -> Awaitable[Any]:
         """The raw reply to a command on one key, that takes effect once.
 

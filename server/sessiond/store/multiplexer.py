@@ -44,8 +44,9 @@ class Multiplexer:
     """
 
     def __init__(
-        self, make_connection: Callable[[], AbstractConnection], limits: LinkLimits
+        self, make_connection: Callable[[], AbstractConnection], limits: LinkLimits, name: str = ""
     ) -> None:
+        self.name = name
         self._make_connection: Final = make_connection
         self._limits: Final = limits
         self._calls: deque[_Call] = deque()
