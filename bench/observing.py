@@ -31,9 +31,9 @@ _LIVE: Final = 3_000
 _SOME: Final = "0.01"
 """The default of SESSIOND_TRACE_RATIO."""
 _ALONE: Final = (
-    "In a loop of its own, what counts a call and its command takes {us:.1f} us of CPU, {share:.1%} of"
-    " the call. Aim: 5 % at most. What is more or less than that in the table is one process against"
-    " another, on a machine that others use too."
+    "In a loop of its own, what counts a call and its command takes {us:.1f} us of CPU, {share:.1%}"
+    " of the call. Aim: 5 % at most. What is more or less than that in the table is one process"
+    " against another, on a machine that others use too."
 )
 _LOOPS: Final = 100_000
 _ABOUT: Final = (
