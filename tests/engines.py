@@ -125,7 +125,7 @@ class RealEngine:
             self._start()
             return
         if self.ca_file is None:
-            self.ca_file = _make_certificate(self.directory)
+            self.ca_file = make_certificate(self.directory)
         for attempt in range(_PORT_ATTEMPTS):
             self.tls_port = self.tls_port or free_port()
             try:
@@ -353,7 +353,7 @@ def free_port() -> int:
         return port
 
 
-def _make_certificate(directory: Path) -> Path:
+def make_certificate(directory: Path) -> Path:
     """Write server.crt, its own CA, for 127.0.0.1 and localhost, and server.key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])

@@ -19,8 +19,8 @@ from tests.store.inside import Inside
 from tests.store.kit import ENDS
 from tests.store.walk import walk
 
-_ALL_AT_ONCE = LinkLimits(in_flight=1_000_000)
-"""A walk asks for every key there is."""
+_ALL_AT_ONCE = LinkLimits(in_flight=1_000_000, read_s=30.0)
+"""A walk asks for every key there is, and is in no hurry."""
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from redis import Redis
@@ -16,7 +18,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ResponseError
 
 from sessiond.store.keyspace import CLUSTER_SLOTS
-from tests.engines import RealEngine, RealName, free_port, start_real_engine
+from tests.engines import RealEngine, RealName, free_port, make_certificate, start_real_engine
 
 PRIMARIES: Final = 3
 _ATTEMPTS: Final = 3
@@ -80,6 +82,8 @@ class Cluster:
     name: RealName
     nodes: list[ClusterNode]
     node_timeout_s: float
+    ca_file: Path | None = None
+    """What to verify a rediss+cluster:// store with."""
     _voted_s: dict[str, float] = field(default_factory=dict)
     """By replica: from when on it may be voted for."""
 
@@ -87,7 +91,7 @@ class Cluster:
     def url(self) -> str:
         """Names every node."""
         places = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
-        return f"redis+cluster://{places}"
+        return f"redis{'s' if self.ca_file else ''}+cluster://{places}"
 
     @property
     def running(self) -> list[ClusterNode]:
@@ -201,10 +205,26 @@ class Cluster:
 
 
 @contextmanager
-def start_cluster(name: RealName, *, node_timeout_ms: int = 2_000) -> Iterator[Cluster]:
-    """A cluster of six nodes; without one another they know nothing."""
-    with _started(name, node_timeout_ms) as nodes:
-        cluster = Cluster(name, nodes, node_timeout_ms / 1000)
+def start_cluster(
+    name: RealName, *, node_timeout_s: float = 2.0, tls: bool = False
+) -> Iterator[Cluster]:
+    """A cluster of six nodes, which use TLS among each other too if it is asked for."""
+    with ExitStack() as stack:
+        config = {"cluster-node-timeout": str(int(node_timeout_s * 1000))}
+        ca_file = None
+        if tls:
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ss-"))
+            ca_file = make_certificate(Path(directory))
+            config |= {
+                "tls-cert-file": str(ca_file),
+                "tls-key-file": str(ca_file.with_suffix(".key")),
+                "tls-ca-cert-file": str(ca_file),
+                "tls-auth-clients": "no",
+                "tls-cluster": "yes",
+                "tls-replication": "yes",
+            }
+        nodes = [_start_node(stack, name, config, tls=tls) for _ in range(2 * PRIMARIES)]
+        cluster = Cluster(name, nodes, node_timeout_s, ca_file)
         primaries, replicas = nodes[:PRIMARIES], nodes[PRIMARIES:]
         share = -(-CLUSTER_SLOTS // PRIMARIES)
         for i, node in enumerate(nodes):
@@ -221,22 +241,18 @@ def start_cluster(name: RealName, *, node_timeout_ms: int = 2_000) -> Iterator[C
         yield cluster
 
 
-@contextmanager
-def _started(name: RealName, node_timeout_ms: int) -> Iterator[list[ClusterNode]]:
-    """Nodes that do not know one another."""
-    with ExitStack() as stack:
-        yield [_start_node(stack, name, node_timeout_ms) for _ in range(2 * PRIMARIES)]
-
-
-def _start_node(stack: ExitStack, name: RealName, node_timeout_ms: int) -> ClusterNode:
+def _start_node(
+    stack: ExitStack, name: RealName, common: Mapping[str, str], *, tls: bool
+) -> ClusterNode:
+    """A node that knows no other."""
     for attempt in itertools.count(1):
         port, bus_port = free_port(), free_port()
         config = {
-            "port": str(port),
+            **common,
+            "tls-port" if tls else "port": str(port),
             "bind": "127.0.0.1",
             "cluster-enabled": "yes",
             "cluster-port": str(bus_port),
-            "cluster-node-timeout": str(node_timeout_ms),
             "cluster-replica-validity-factor": "0",
             "repl-diskless-sync-delay": "0",
         }

@@ -204,5 +204,17 @@ async def test_an_emptied_node_is_noticed(cluster: Cluster, store: Store, inside
         assert await store.is_registered()
 
 
+async def test_a_node_that_is_away_does_not_speak_for_the_others(
+    cluster: Cluster, store: Store, inside: Inside
+) -> None:
+    """The store counts as registered and on time as long as others say so."""
+    await login(store)
+    victim = cluster.primaries()[0]
+    victim.engine.kill9()
+    assert await store.is_registered()
+    assert await clock_skew_s(inside.runner, inside.keys) < 1
+    await cluster.mend()
+
+
 async def _all(calls: list[asyncio.Task[Found | None]]) -> list[Found | None]:
     return [await call for call in calls]
