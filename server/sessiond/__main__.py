@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-import uvloop
-
-from sessiond import devmode, settings
-from sessiond.app import LEEWAY_S, App, key_lifetimes
+from sessiond import serving, settings
 from sessiond.domain.errors import StartupError
-from sessiond.ops import logging
+from sessiond.lifetimes import LEEWAY_S, key_lifetimes
 from sessiond.settings import Settings, parse_duration
 from sessiond.tokens import keymaker
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.keys import Algorithm
 from sessiond.tokens.service import ServiceTokens
-from sessionstore._version import __version__
+from sessiond.version import VERSION
 
 
 def main() -> None:
@@ -43,13 +36,16 @@ def _parser() -> argparse.ArgumentParser:
         description="A session service over gRPC, with sessions in Redis or Valkey.",
         epilog="Settings are read from the environment, see docs/configuration.md.",
     )
-    parser.add_argument("--version", action="version", version=f"sessiond {__version__}")
+    parser.add_argument("--version", action="version", version=f"sessiond {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     serve = commands.add_parser("serve", help="run the server until SIGTERM or Ctrl-C")
     serve.add_argument("--dev", action="store_true", default=None, help="development mode")
     serve.add_argument("--listen", metavar="HOST:PORT", help="overrides SESSIOND_LISTEN")
     serve.add_argument("--store-url", metavar="URL", help="overrides SESSIOND_STORE_URL")
+    serve.add_argument(
+        "--workers", type=int, metavar="N", help="processes to serve with; see SESSIOND_WORKERS"
+    )
     serve.set_defaults(run=_serve)
 
     token = commands.add_parser(
@@ -83,67 +79,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    configured = settings.load(
-        dev=arguments.dev, listen=arguments.listen, store_url=arguments.store_url
-    )
-    logging.configure(configured.log_level, configured.effective_log_format)
-    uvloop.run(_serve_until_told(configured))
+    def load() -> Settings:
+        return settings.load(
+            dev=arguments.dev,
+            listen=arguments.listen,
+            store_url=arguments.store_url,
+            workers=arguments.workers,
+        )
 
-
-async def _serve_until_told(configured: Settings) -> None:
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    stop = asyncio.create_task(told.wait())
-    app = App(configured)
-    start = asyncio.create_task(app.start())
-    try:
-        # An engine may take a while to load its data: a stop does not wait for it.
-        await _first_of(start, stop)
-        if not start.done():
-            start.cancel()
-            await asyncio.wait((start,))
-            return
-        start.result()
-        await _serve_until_stopped(app, stop)
-    finally:
-        await app.stop()
-
-
-async def _serve_until_stopped(app: App, stop: asyncio.Task[bool]) -> None:
-    failure = asyncio.create_task(app.failed())
-    ready = asyncio.create_task(app.ready.wait())
-    await _first_of(failure, stop, ready)
-    gc.collect()
-    gc.freeze()  # what is there by now stays: no collection need look at it again
-    if app.settings.dev and ready.done():
-        _welcome(app.settings, app.address)
-    await _first_of(failure, stop)
-    ready.cancel()
-    failure.cancel()
-    if failure.done():
-        failure.result()
-
-
-async def _first_of(*tasks: asyncio.Task[Any]) -> None:
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-
-
-def _welcome(configured: Settings, address: str) -> None:
-    path = devmode.write_token(configured, key_lifetimes(configured))
-    example = Path("examples/quickstart.py")
-    attempts = [f"{sys.executable} {example}" if example.exists() else "the snippet of the README"]
-    sessionctl = Path(sys.executable).with_name("sessionctl")
-    if sessionctl.exists():
-        attempts.append(f"{sessionctl} demo")
-    print(
-        f"\nsessiond {__version__} serves on {address} (development mode, loopback only)\n"
-        f"caller's token, also in {path}:\n\n"
-        f"  {path.read_text().strip()}\n\n"
-        f"try, in another terminal:\n\n" + "".join(f"  {attempt}\n" for attempt in attempts),
-        flush=True,
-    )
+    serving.run(load)
 
 
 def _token(arguments: argparse.Namespace) -> None:

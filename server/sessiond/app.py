@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import structlog
 
 from sessiond import devmode
 from sessiond.background import background
 from sessiond.domain.errors import StartupError
+from sessiond.engine import embedded_engine
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
+from sessiond.lifetimes import LEEWAY_S, key_lifetimes
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.readiness import Readiness
@@ -23,7 +24,6 @@ from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
 from sessiond.store.access import Access
 from sessiond.store.connect import OpenLink
-from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits
 from sessiond.store.log_tail import TailWays
@@ -32,23 +32,8 @@ from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.store_url import StoreUrl, Topology, redacted
 from sessiond.tokens.callers import Callers
-from sessiond.tokens.keyring import KeyRing, Lifetimes
+from sessiond.tokens.keyring import KeyRing
 from sessiond.use_cases import UseCases
-
-LEEWAY_S: Final = 30
-"""How far clocks of token verifiers may be off, in seconds."""
-
-
-def key_lifetimes(settings: Settings) -> Lifetimes:
-    """How long keys must verify for what they signed to live out its life."""
-    profiles = settings.all_profiles().values()
-    return Lifetimes(
-        access_s=settings.access_token_lifetime.total_seconds(),
-        service_s=settings.service_token_lifetime.total_seconds(),
-        session_s=max(profile.absolute_ms for profile in profiles) / 1000,
-        leeway_s=LEEWAY_S,
-        publish_s=settings.key_publish_time.total_seconds(),
-    )
 
 
 class App:
@@ -194,11 +179,7 @@ class App:
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
         if topology is Topology.EMBEDDED:
-            engine = EmbeddedEngine(
-                Path(StoreUrl.parse(url).path),
-                appendfsync=settings.embedded_appendfsync,
-                maxmemory=settings.embedded_maxmemory,
-            )
+            engine = embedded_engine(settings)
             await engine.start()
             self._stack.push_async_callback(engine.stop)
             url = engine.url

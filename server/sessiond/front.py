@@ -88,7 +88,8 @@ def _transport(settings: Settings) -> Transport:
     if settings.tls_cert_file and settings.tls_key_file:
         certificate = (_read(settings.tls_cert_file), _read(settings.tls_key_file))
         _check_pair(settings.tls_cert_file, settings.tls_key_file)
-    return Transport(settings.listen, certificate, settings.max_request_bytes)
+    shared = settings.workers is not None
+    return Transport(settings.listen, certificate, settings.max_request_bytes, shared)
 
 
 def _check_pair(certificate: Path, key: Path) -> None:
