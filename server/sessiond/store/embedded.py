@@ -203,21 +203,23 @@ class EmbeddedEngine:
         ready_at = time.monotonic()
         while self._has_died():
             delay = backoff.after(time.monotonic() - ready_at)
-            if self._stopping.wait(delay):
-                return
-            ready_at = math.inf
-            try:
-                self._spawn(command)
-                self._wait_until_ready(math.inf)
-            except _StoppedError:
-                return
-            except (StartupError, OSError) as error:
-                # One engine at most on the data: this one may be running, without a pid file.
-                self._end()
-                log.warning("engine_restart_failed", error=str(error), retry_s=delay)
+            while not self._stopping.wait(delay):
+                try:
+                    self._spawn(command)
+                    self._wait_until_ready(math.inf)
+                except _StoppedError:
+                    return
+                except (StartupError, OSError) as error:
+                    # One engine at most on the data: this one may be running, without a pid file.
+                    self._end()
+                    delay = backoff.after(0)
+                    log.warning("engine_restart_failed", error=str(error), retry_s=delay)
+                else:
+                    ready_at = time.monotonic()
+                    log.info("engine_restarted", pid=self.pid)
+                    break
             else:
-                ready_at = time.monotonic()
-                log.info("engine_restarted", pid=self.pid)
+                return
 
     def _has_died(self) -> bool:
         """Wait until there is no engine (True) or `stop` is called (False)."""
