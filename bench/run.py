@@ -20,6 +20,7 @@ import operators
 import realtime
 import scale
 import transfer
+import workers
 
 PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "memory": memory.main,
@@ -29,6 +30,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "operators": operators.main,
     "transfer": transfer.main,
     "realtime": realtime.main,
+    "workers": workers.main,
 }
 
 
