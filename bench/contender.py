@@ -1,6 +1,6 @@
 """A server under measurement: sessiond as it is, or with one part exchanged.
 
-    python bench/contender.py sessiond|pooled|default-pool|no-op
+    python bench/contender.py sessiond|pooled|default-pool|no-op|uncounted|traced
 
 Settings are those of sessiond, in development mode. It prints the address that it serves on. All
 contenders share the process, the interceptors, authentication, decoding, validation and encoding.
@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+from unittest.mock import patch
 
 import uvloop
 from google.protobuf.message import Message
@@ -23,21 +24,27 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from sessiond import settings
+from sessiond import front, settings
 from sessiond.app import App
+from sessiond.domain.timings import Timings
 from sessiond.ops import logging
 from sessiond.rpc import decode, encode
-from sessiond.rpc.call import Call
+from sessiond.rpc.call import Call, Handler, Method
+from sessiond.rpc.interceptors.call_figures import CallFigures
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.settings import Settings
+from sessiond.store import multiplexer
 from sessiond.store.access import Access
 from sessiond.store.engine_errors import translated
+from sessiond.store.figures import LinkFigures
 from sessiond.store.link import Argument, LinkLimits
 
 SESSIOND: Final = "sessiond"
 POOLED: Final = "pooled"
 DEFAULT_POOL: Final = "default-pool"
 NO_OP: Final = "no-op"
+UNCOUNTED: Final = "uncounted"
+TRACED: Final = "traced"
 _CONNECTIONS: Final = 64
 _POOL_WAIT_S: Final = 10.0
 
@@ -64,6 +71,7 @@ class PooledLink:
         )
         self._redis = Redis.from_pool(pool)
         self._redis.response_callbacks.clear()  # a link gives raw replies
+        self.figures = LinkFigures()
 
     async def send(self, *command: Argument) -> Any:
         """One command over a connection of the pool."""
@@ -100,11 +108,44 @@ class ConstantServicer(SessionServicer):
         return self._reply
 
 
+class UncountedCalls(CallFigures):
+    """Counts nothing."""
+
+    def wrap(self, _: Method, handler: Handler) -> Handler:
+        """The handler itself."""
+        return handler
+
+
+class UncountedCommands(LinkFigures):
+    """Times nothing."""
+
+    class _Untimed(Timings):
+        def observe(self, _: float) -> None:
+            """Forget it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._untimed = self.batches = self._Untimed(())  # type: ignore[misc]
+
+    def timings(self, _: tuple[Argument, ...]) -> Timings:
+        """What keeps nothing."""
+        return self._untimed
+
+
+def uncounted(configured: Settings) -> App:
+    """Sessiond without what counts its calls and commands."""
+    patch.object(front, "CallFigures", UncountedCalls).start()
+    patch.object(multiplexer, "LinkFigures", UncountedCommands).start()
+    return App(configured)
+
+
 APPS: Final[Mapping[str, Callable[[Settings], App]]] = {
     SESSIOND: App,
     POOLED: functools.partial(App, open_link=PooledLink),
     DEFAULT_POOL: functools.partial(App, open_link=DefaultPoolLink),
     NO_OP: functools.partial(App, servicer=ConstantServicer),
+    UNCOUNTED: uncounted,
+    TRACED: App,
 }
 """By kind."""
 

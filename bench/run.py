@@ -16,6 +16,7 @@ from typing import Any, Final
 import cpu
 import latency
 import memory
+import observing
 import operators
 import realtime
 import scale
@@ -30,6 +31,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "operators": operators.main,
     "transfer": transfer.main,
     "realtime": realtime.main,
+    "observing": observing.main,
     "workers": workers.main,
 }
 

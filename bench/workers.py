@@ -75,7 +75,7 @@ _HEADER: Final = (
 _ABOUT: Final = (
     f"{IN_FLIGHT} calls in flight over {2 * _SPREAD} connections or more; medians of {ROUNDS}"
     " rounds, in which the servers take turns; ratios are within a round. Server CPU is that of all"
-    " its processes, the supervisor's included. Busiest worker: its share of the CPU of all workers."
+    " its processes, the supervisor's included. Busiest worker: its share of the CPU of all."
     f" {client_name()} Load, servers and engine share the machine, so calls/s and latencies tell"
     " nothing of what workers have to give where there are cores for them."
 )

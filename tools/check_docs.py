@@ -1,7 +1,8 @@
 """Hold the reference tables of docs/ against the code that they describe; --write mends them.
 
 Checked: every setting in docs/configuration.md, every reason and its status in docs/errors.md,
-every RPC and its role in docs/api.md, every script in docs/keyspace.md, and every relative link.
+every RPC and its role in docs/api.md, every script in docs/keyspace.md, every metric in
+docs/operations.md, and every relative link.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from sessiond.ops.metrics.catalogue import CATALOGUE
 from sessiond.rpc.errors import CODES
 from sessiond.rpc.methods import ROLES
 from sessiond.settings import ENV_PREFIX, Settings
@@ -99,11 +101,21 @@ def scripts_table() -> Iterable[str]:
         yield f"| `{name}.lua` | {' '.join(lines)} |"
 
 
+def metrics_table() -> Iterable[str]:
+    """Each metric."""
+    yield "| metric | type | labels | meaning |"
+    yield "|---|---|---|---|"
+    for metric in CATALOGUE:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        yield f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |"
+
+
 TABLES: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
     "settings": ("configuration.md", settings_table),
     "errors": ("errors.md", errors_table),
     "roles": ("api.md", roles_table),
     "scripts": ("keyspace.md", scripts_table),
+    "metrics": ("operations.md", metrics_table),
 }
 
 

@@ -17,9 +17,14 @@ from sessiond.engine import embedded_engine
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
 from sessiond.lifetimes import LEEWAY_S, key_lifetimes
+from sessiond.ops.census import Census
+from sessiond.ops.http import HttpServer
+from sessiond.ops.metrics import Metrics
+from sessiond.ops.port import routes
 from sessiond.rpc.admin_servicer import AdminServicer
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.readiness import Readiness
+from sessiond.service.statistics import Statistician
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
 from sessiond.store.access import Access
@@ -33,7 +38,9 @@ from sessiond.store.script_set import ScriptSet
 from sessiond.store.store_url import StoreUrl, Topology, redacted
 from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing
+from sessiond.tracing import Tracing, open_tracing
 from sessiond.use_cases import UseCases
+from sessiond.version import VERSION
 
 
 class App:
@@ -59,7 +66,7 @@ class App:
         self.address = ""
         """Where it serves, once it does."""
         self.ops_address = ""
-        """Where it serves metrics, if it does."""
+        """Where its ops port is, if it has one."""
         self.ready = asyncio.Event()
         """Set while the store can be used."""
         self._stack = AsyncExitStack()
@@ -107,11 +114,12 @@ class App:
     async def _start(self) -> None:
         settings = self.settings
         self._stack.callback(self._log.info, "stopped")
+        tracing = self._trace()
         if settings.dev:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = Callers.load(settings.effective_callers_file)
-        runner, scripts, tail = await self._open_store()
+        runner, scripts, tail = await self._open_store(tracing)
         use_cases = UseCases(settings, scripts, tail, ring)
         self._stack.push_async_callback(use_cases.watching.close)
         jobs = background(
@@ -121,7 +129,7 @@ class App:
             use_cases.orphans,
             self.ready.wait,
         )
-        front = Front(settings, ring, callers)
+        front = Front(settings, ring, callers, tracing.interceptors if tracing else ())
         front.add_services(
             self._servicer(
                 use_cases.sessions(),
@@ -130,11 +138,14 @@ class App:
             ),
             AdminServicer(use_cases.operators(jobs.jobs)),
         )
-        jobs.metrics.show_watching(use_cases.watching.figures)
         if settings.ops_listen:
-            self.ops_address, end_metrics = jobs.metrics.serve(settings.ops_listen)
-            self._stack.push_async_callback(asyncio.to_thread, end_metrics)
-            self._log.info("serving_metrics", address=self.ops_address)
+            metrics = Metrics(VERSION)
+            metrics.show_calls(front.figures)
+            metrics.show_sessions(use_cases.figures)
+            metrics.show_store(runner.figures, scripts.name_of)
+            metrics.show_jobs(jobs.figures)
+            metrics.show_watching(use_cases.watching.figures)
+            await self._serve_ops(settings.ops_listen, metrics, use_cases.statistician, ring)
         await front.start()
         self._stack.push_async_callback(front.stop)
         # Before the drain: watchers are to go on elsewhere at once.
@@ -166,6 +177,8 @@ class App:
             reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
             self._run(reaper.run())
         self._run(jobs.scheduler.run())
+        # First of all at a stop: who asks the ops port sends nobody here any more.
+        self._stack.callback(self.ready.clear)
         self._log.info(
             "serving",
             address=self.address,
@@ -174,7 +187,36 @@ class App:
             dev=settings.dev,
         )
 
-    async def _open_store(self) -> tuple[ScriptRunner, ScriptSet, TailWays]:
+    async def _serve_ops(
+        self, listen: str, metrics: Metrics, statistician: Statistician, ring: KeyRing
+    ) -> None:
+        census = Census(statistician.stats, self.ready)
+        metrics.show_readiness(self.ready.is_set)
+        metrics.show_fleet(census.latest)
+        server = HttpServer(
+            routes(
+                ready=self.ready.is_set,
+                metrics=metrics.text,
+                jwks=ring.jwks,
+                keys_cached=self.settings.key_publish_time / 2,
+            )
+        )
+        self.ops_address = await server.start(listen)
+        self._stack.push_async_callback(server.stop)
+        self._run(census.run())
+        self._log.info("serving_ops", address=self.ops_address)
+
+    def _trace(self) -> Tracing | None:
+        """What traces calls, if they are."""
+        if not self.settings.otlp_endpoint:
+            return None
+        tracing = open_tracing(self.settings.otlp_endpoint, self.settings.trace_ratio)
+        self._stack.push_async_callback(tracing.close)
+        return tracing
+
+    async def _open_store(
+        self, tracing: Tracing | None
+    ) -> tuple[ScriptRunner, ScriptSet, TailWays]:
         settings = self.settings
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
@@ -189,7 +231,8 @@ class App:
             in_flight=settings.store_max_in_flight,
         )
         access = Access(ca_file=settings.store_ca_file)
-        runner = ScriptRunner(self._open_link(url, limits, access))
+        link = self._open_link(url, limits, access)
+        runner = tracing.runner(link) if tracing else ScriptRunner(link)
         self._stack.push_async_callback(runner.close)
         keyspace = Keyspace(settings.key_prefix)
         ends = EndPolicy(

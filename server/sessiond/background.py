@@ -13,7 +13,7 @@ from sessiond.jobs.orphans import OrphansJob
 from sessiond.jobs.runner import JobRunner, RunLimits
 from sessiond.jobs.scheduler import Scheduler
 from sessiond.jobs.stats import StatsJob
-from sessiond.ops.metrics import Metrics
+from sessiond.ops.metrics import JobFigures
 from sessiond.service.jobs import Jobs
 from sessiond.service.orphans import Orphans
 from sessiond.service.statistics import Statistician
@@ -23,11 +23,11 @@ from sessiond.store.job_ledger import JobLedger
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """The jobs: as operators see them, as they run, and as metrics."""
+    """The jobs: as operators see them, as they run, and how they went."""
 
     jobs: Jobs
     scheduler: Scheduler
-    metrics: Metrics
+    figures: JobFigures
 
 
 def background(
@@ -49,7 +49,7 @@ def background(
     Raises:
         StartupError: a file of the user directory cannot be used.
     """
-    metrics = Metrics()
+    figures = JobFigures()
     every_job = (
         StatsJob(
             statistician, _schedule(settings.stats_schedule), warn_live=settings.stats_warn_live
@@ -66,13 +66,11 @@ def background(
 
     async def show_news() -> None:
         if settings.ops_listen:
-            metrics.show_jobs(await jobs.list())
-            stats = await statistician.stats()
-            metrics.show_sessions(live=stats.live, ended=stats.ended, users=stats.users)
+            figures.show(await jobs.list())
 
     scheduler = Scheduler(
         [
-            JobRunner(job, ledger, server=server, limits=limits, on_run=metrics.ran)
+            JobRunner(job, ledger, server=server, limits=limits, on_run=figures.ran)
             for job in every_job
         ],
         ledger.now_ms,
@@ -81,7 +79,7 @@ def background(
         jitter_s=settings.job_jitter.total_seconds(),
     )
     jobs = Jobs(every_job, ledger, scheduler.start)
-    return Background(jobs, scheduler, metrics)
+    return Background(jobs, scheduler, figures)
 
 
 def _schedule(expression: str) -> Schedule | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +11,10 @@ from grpc_reflection.v1alpha import reflection
 
 from sessiond.domain.errors import StartupError
 from sessiond.ops.audit_file import AuditFile
+from sessiond.rpc.call import Interceptor
 from sessiond.rpc.health import Health
 from sessiond.rpc.interceptors.audit_trail import AuditTrail, Keep
+from sessiond.rpc.interceptors.call_figures import CallFigures
 from sessiond.rpc.interceptors.credentials import Credentials
 from sessiond.rpc.interceptors.deadline import Deadline
 from sessiond.rpc.interceptors.errors import ErrorBoundary
@@ -34,15 +37,30 @@ _MOST_LONG_CALLS: Final = 4
 class Front:
     """Listens from the first, and answers once it is started."""
 
-    def __init__(self, settings: Settings, ring: KeyRing, callers: Callers) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        ring: KeyRing,
+        callers: Callers,
+        tracing: Iterable[Interceptor] = (),
+    ) -> None:
         """Take the address.
+
+        Args:
+            settings: of this server.
+            ring: verifies service tokens.
+            callers: who may call.
+            tracing: sees every call that is counted.
 
         Raises:
             StartupError: the address, the certificate or the audit log cannot be used.
         """
         self._settings = settings
         self._long_calls = LongCalls()
+        self.figures: Final = CallFigures()
         self._chain = (
+            self.figures,
+            *tracing,
             RequestLog(ring.pseudonym),
             AuditTrail(ring.pseudonym, _audit_file(settings)),
             ErrorBoundary(),

@@ -10,6 +10,7 @@ from sessiond.service.adoption import Adopter
 from sessiond.service.deletion import Deletion
 from sessiond.service.explaining import Explainer
 from sessiond.service.exporting import Exporter
+from sessiond.service.figures import SessionFigures
 from sessiond.service.importing import Importer
 from sessiond.service.index_audit import IndexAudit
 from sessiond.service.issuing import Issuer
@@ -54,6 +55,7 @@ class UseCases:
     ) -> None:
         self._settings = settings
         self._ring = ring
+        self.figures: Final = SessionFigures()
         self.store: Final = Store(scripts)
         self.ledger: Final = JobLedger(scripts)
         self._maintenance = Maintenance(scripts)
@@ -103,6 +105,7 @@ class UseCases:
                 self._policies,
                 issuer,
                 self._refresh_tokens,
+                self.figures,
                 grace_ms=self._grace_ms,
                 request_ttl_ms=request_ttl_ms,
             ),
@@ -116,6 +119,7 @@ class UseCases:
             validator=Validator(
                 self.store,
                 self._judge,
+                self.figures,
                 activity_ms=milliseconds(self._settings.activity_interval),
             ),
             reader=Reader(self.store),

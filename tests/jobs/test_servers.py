@@ -20,7 +20,7 @@ from sessiond.store.scripts import Store
 from tests.engines import RealEngine, require_engine, start_real_engine
 from tests.jobs.directories import serving
 from tests.jobs.fleet import ledger_of
-from tests.jobs.scraping import scrape
+from tests.ops.scraping import scrape
 from tests.rpc.process import sessiond
 from tests.rpc.serving import make_settings
 from tests.store.inside import Inside, open_store, until

@@ -54,6 +54,10 @@ class ServerLoop:
         """Wait for a coroutine of the servers' loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_START_TIMEOUT_S)
 
+    def call_soon(self, act: Callable[[], object]) -> None:
+        """Do something on the servers' loop."""
+        self._loop.call_soon_threadsafe(act)
+
     def close(self) -> None:
         """End the loop. No server runs on it any more."""
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -13,7 +13,7 @@ from sessionstore.v1 import session_service_pb2 as pb
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.conftest import rounds
 from tests.engines import RealEngine
-from tests.jobs.scraping import scrape
+from tests.ops.scraping import scrape
 from tests.rpc.calls import refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.process import sessiond

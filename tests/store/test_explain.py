@@ -13,6 +13,7 @@ import pytest
 from sessiond.domain.explanation import Explanation
 from sessiond.domain.session import EndReason, Session, State, Verdict
 from sessiond.service.explaining import Explainer
+from sessiond.service.figures import SessionFigures
 from sessiond.service.judging import Credential, CredentialKind, Judge
 from sessiond.service.validation import Validator
 from sessiond.store import explanation
@@ -50,7 +51,7 @@ class Desk:
         self.access = AccessTokens(ring, ISSUER, "api", HOUR)
         self.refresh = RefreshTokens(ring)
         judge = Judge(self.access, self.refresh, grace_ms=GRACE)
-        self.validator = Validator(Store(scripts), judge, activity_ms=DAY)
+        self.validator = Validator(Store(scripts), judge, SessionFigures(), activity_ms=DAY)
         self._explainer = Explainer(ExplanationStore(scripts), judge, leeway_ms=ENDS.leeway_ms)
 
     def access_token(self, session: Session) -> Credential:

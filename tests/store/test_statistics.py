@@ -104,6 +104,7 @@ class Counted:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self.figures = link.figures
         self.sent = 0
         self.close = link.close
 

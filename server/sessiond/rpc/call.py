@@ -29,10 +29,20 @@ class Method:
 
     name: str
     role: Role
+    kind: str = "unary"
+    """Who streams: unary, client_stream, server_stream or bidi_stream, as dashboards call it."""
     long: bool = False
     """Whether it takes as long as its work: streams do, and a few others."""
     standing: bool = False
     """Whether it stays open by design, and has a bound of its own."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Messages that came and went, in one call or in all of a method."""
+
+    received: int = 0
+    sent: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +64,11 @@ class Call:
     reason: str = ""
     act: dict[str, Any] = field(default_factory=dict)
     """What the audit log should know of it: on what, how many."""
+    trace_id: str = ""
+    """The trace that it is a part of, in hexadecimal; empty where calls are not traced."""
+    span_id: str = ""
+    traffic: Traffic = field(default_factory=Traffic)
+    """Where its messages are counted."""
     is_welcome: Callable[[], bool] = lambda: True
     """Whether its caller would be let in again: a standing call asks from time to time."""
 
@@ -73,6 +88,7 @@ class Call:
         """
         try:
             await patiently(self.context.write(message))
+            self.traffic.sent += 1
         except grpc.aio.InternalError:
             # The client went away: the handler's cancellation is on its way.
             raise asyncio.CancelledError from None

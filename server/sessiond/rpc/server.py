@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import grpc
 from google.protobuf import message_factory
@@ -88,12 +88,17 @@ def add_service(
     handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for descriptor in service.methods:
         name = f"/{service.full_name}/{descriptor.name}"
-        streams = descriptor.client_streaming or descriptor.server_streaming
-        method = Method(name, roles[name], long=streams or name in LONG, standing=name in STANDING)
+        kind = _KINDS[descriptor.client_streaming, descriptor.server_streaming]
+        method = Method(
+            name,
+            roles[name],
+            kind.name,
+            long=kind is not _UNARY or name in LONG,
+            standing=name in STANDING,
+        )
         parsing = _parsed(descriptor, getattr(servicer, descriptor.name))
         handler = compose(method, parsing, interceptors)
-        kind = _KINDS[descriptor.client_streaming, descriptor.server_streaming]
-        handlers[descriptor.name] = kind(
+        handlers[descriptor.name] = kind.make(
             _behaviour(method, handler), response_serializer=_serialize
         )
     server.add_generic_rpc_handlers(
@@ -109,11 +114,19 @@ async def stop(server: grpc.aio.Server, long_calls: LongCalls, drain_s: float) -
     await stopping
 
 
-_KINDS: Final[Mapping[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any, Any]]]] = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
+class _Kind(NamedTuple):
+    """A kind of method: its name, and how gRPC is told of a handler."""
+
+    name: str
+    make: Callable[..., grpc.RpcMethodHandler[Any, Any]]
+
+
+_UNARY: Final = _Kind("unary", grpc.unary_unary_rpc_method_handler)
+_KINDS: Final[Mapping[tuple[bool, bool], _Kind]] = {
+    (False, False): _UNARY,
+    (False, True): _Kind("server_stream", grpc.unary_stream_rpc_method_handler),
+    (True, False): _Kind("client_stream", grpc.stream_unary_rpc_method_handler),
+    (True, True): _Kind("bidi_stream", grpc.stream_stream_rpc_method_handler),
 }
 """By whether the client and the server stream."""
 
@@ -125,19 +138,20 @@ def _serialize(reply: Message | bytes) -> bytes:
 class _Requests:
     """Reads a stream of requests, each when it is asked for."""
 
-    def __init__(self, request_type: type[Message], context: Context) -> None:
+    def __init__(self, request_type: type[Message], call: Call) -> None:
         self._request_type = request_type
-        self._context = context
+        self._call = call
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Message:
-        data: Any = await patiently(self._context.read())
+        data: Any = await patiently(self._call.context.read())
         if data is grpc.aio.EOF:  # type: ignore[attr-defined]
             # To grpc.aio a cancelled call ends its requests too, before it cancels the handler.
             await asyncio.sleep(_CANCELLED_WITHIN_S)
             raise StopAsyncIteration
+        self._call.traffic.received += 1
         return parse(self._request_type, data)
 
 
@@ -147,7 +161,7 @@ def _parsed(descriptor: MethodDescriptor, handler: Handler) -> Handler:
 
     async def parsed(call: Call) -> Reply:
         if streamed:
-            call.request = _Requests(request_type, call.context)
+            call.request = _Requests(request_type, call)
         else:
             call.request = parse(request_type, call.request)
         return await handler(call)

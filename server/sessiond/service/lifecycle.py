@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sessiond.domain.callers import Caller
+from sessiond.domain.errors import SessionStoreError
 from sessiond.domain.ids import new_session_id
 from sessiond.domain.session import Authentication, Client, Outcome, Session
 from sessiond.service import idempotency
+from sessiond.service.figures import SessionFigures
 from sessiond.service.issuing import Issuer, Tokens
 from sessiond.service.policy import Policies
 from sessiond.store.replies import Extended, NewSession
@@ -59,6 +61,7 @@ class Lifecycle:
         policies: Policies,
         issuer: Issuer,
         refresh_tokens: RefreshTokens,
+        figures: SessionFigures,
         *,
         grace_ms: int,
         request_ttl_ms: int,
@@ -67,6 +70,7 @@ class Lifecycle:
         self._policies = policies
         self._issuer = issuer
         self._refresh_tokens = refresh_tokens
+        self._figures = figures
         self._grace_ms = grace_ms
         self._request_ttl_ms = request_ttl_ms
 
@@ -109,15 +113,20 @@ class Lifecycle:
         Raises:
             RefreshTokenInvalidError: forged or damaged; the store is not asked.
         """
-        claims = self._refresh_tokens.parse(refresh_token)
-        refreshed = await self._store.refresh(
-            claims.session_id,
-            claims.generation,
-            client,
-            request=idempotency.refresh_mark(caller.name, request_id),
-            grace_ms=self._grace_ms,
-            mac_key_id=self._refresh_tokens.key_id,
-        )
+        try:
+            claims = self._refresh_tokens.parse(refresh_token)
+            refreshed = await self._store.refresh(
+                claims.session_id,
+                claims.generation,
+                client,
+                request=idempotency.refresh_mark(caller.name, request_id),
+                grace_ms=self._grace_ms,
+                mac_key_id=self._refresh_tokens.key_id,
+            )
+        except SessionStoreError as error:
+            self._figures.refused(error.reason)
+            raise
+        self._figures.refreshed(refreshed.outcome)
         tokens = self._issuer.tokens(
             refreshed.session, client_id=caller.name, now_ms=refreshed.now_ms
         )

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from sessiond.service.figures import SessionFigures
 from sessiond.service.judging import Claim, Credential, Judge, Validation
 from sessiond.store.scripts import Store
 
@@ -16,19 +17,21 @@ _IN_ONE_TURN: Final = 32
 class Validator:
     """The use case that is called most."""
 
-    def __init__(self, store: Store, judge: Judge, *, activity_ms: int) -> None:
+    def __init__(
+        self, store: Store, judge: Judge, figures: SessionFigures, *, activity_ms: int
+    ) -> None:
         self._store = store
         self._judge = judge
+        self._figures = figures
         self._activity_ms = activity_ms
 
     async def validate(self, credential: Credential) -> Validation:
         """The verdict on one credential. Forged tokens never reach the store."""
         claim = self._judge.read(credential)
         if isinstance(claim, Validation):
-            return claim
-        return self._judge.weigh(
-            claim, await self._store.validate(claim.session_id, self._activity_ms)
-        )
+            return self._counted(claim)
+        found = await self._store.validate(claim.session_id, self._activity_ms)
+        return self._counted(self._judge.weigh(claim, found))
 
     async def validate_many(self, credentials: Sequence[Credential]) -> list[Validation]:
         """The verdict on each, in order. Other calls get their turn between signatures."""
@@ -40,6 +43,12 @@ class Validator:
         asked = [claim.session_id for claim in claims if isinstance(claim, Claim)]
         found = iter(await self._store.validate_many(asked, self._activity_ms))
         return [
-            self._judge.weigh(claim, next(found)) if isinstance(claim, Claim) else claim
+            self._counted(
+                self._judge.weigh(claim, next(found)) if isinstance(claim, Claim) else claim
+            )
             for claim in claims
         ]
+
+    def _counted(self, validation: Validation) -> Validation:
+        self._figures.validations[validation.verdict] += 1
+        return validation

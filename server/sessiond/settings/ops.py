@@ -15,9 +15,25 @@ class OpsSettings(CommonSettings):
 
     ops_listen: str | None = Field(
         default=None,
-        pattern=r"^.+:\d+$",
-        description="Address and port to serve metrics on, over HTTP at /metrics, to anybody; by"
-        " default none are.",
+        pattern=r"^(unix:.+|.+:\d+)$",
+        description="Address and port, or unix:PATH, of the ops port: health, metrics and public"
+        " keys over HTTP, to anybody; by default there is none.",
+    )
+
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+/?$",
+        description="Collector that traces are sent to, over OTLP with gRPC, such as"
+        " `http://127.0.0.1:4317`; by default none are. Needs the extra `[otel]`; headers,"
+        " certificates and compression are OpenTelemetry's own `OTEL_EXPORTER_OTLP_*`.",
+    )
+
+    trace_ratio: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of traces that are recorded, of those that begin here. A caller that"
+        " sends `traceparent` decides by itself.",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -6,6 +6,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+from sessiond.store.figures import LinkFigures
+
 Argument: TypeAlias = str | int | bytes
 
 
@@ -23,6 +25,11 @@ class LinkLimits:
 
 class Link(Protocol):
     """A way to one engine."""
+
+    @property
+    def figures(self) -> LinkFigures:
+        """What went over it."""
+        ...
 
     def send(self, *command: Argument) -> Awaitable[Any]:
         """The raw reply to a command that is sent once.

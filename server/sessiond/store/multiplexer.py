@@ -8,6 +8,7 @@ connects, encrypts, authenticates and parses.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,7 +26,9 @@ from redis.exceptions import (
 )
 
 from sessiond.domain.errors import OverloadedError, SessionStoreError, StoreUnavailableError
+from sessiond.domain.timings import Timings
 from sessiond.store.engine_errors import lost, translated
+from sessiond.store.figures import LinkFigures
 from sessiond.store.link import Argument, LinkLimits
 
 
@@ -33,6 +36,9 @@ class _Call(NamedTuple):
     reply: asyncio.Future[Any]
     sent: float
     """When it was handed in, by the event loop's clock."""
+    begun: float
+    """The same by a finer clock: uvloop's counts milliseconds."""
+    timings: Timings
 
 
 class Multiplexer:
@@ -44,8 +50,19 @@ class Multiplexer:
     """
 
     def __init__(
-        self, make_connection: Callable[[], AbstractConnection], limits: LinkLimits
+        self,
+        make_connection: Callable[[], AbstractConnection],
+        limits: LinkLimits,
+        figures: LinkFigures | None = None,
     ) -> None:
+        """Set the way to the node.
+
+        Args:
+            make_connection: makes a connection that is not connected yet.
+            limits: how long the node is waited for.
+            figures: where is counted; by default figures of its own.
+        """
+        self.figures: Final = figures or LinkFigures()
         self._make_connection: Final = make_connection
         self._limits: Final = limits
         self._calls: deque[_Call] = deque()
@@ -65,24 +82,26 @@ class Multiplexer:
             return _failed(StoreUnavailableError("the connection to the store was closed"))
         if len(self._calls) >= self._limits.in_flight:
             return _failed(OverloadedError("too many commands wait for the store"))
-        # hiredis declares a tuple of one; any number is packed.
-        return self._enqueue(pack_command(command))  # type: ignore[arg-type]
+        return self._enqueue(command)
 
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         self._closed = True
         if self._calls:
             with suppress(SessionStoreError, RedisError):
-                await self._enqueue(pack_command(("PING",)))  # answered after all before it
+                await self._enqueue(("PING",))  # answered after all before it
         if self._line:
             self._line.cancel()
             await asyncio.wait([self._line])
 
-    def _enqueue(self, packed: bytes) -> asyncio.Future[Any]:
+    def _enqueue(self, command: tuple[Argument, ...]) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
-        call = _Call(loop.create_future(), loop.time())
+        # hiredis declares a tuple of one; any number is packed.
+        self._unsent.append(pack_command(command))  # type: ignore[arg-type]
+        timings = self.figures.timings(command)
+        call = _Call(loop.create_future(), loop.time(), time.perf_counter(), timings)
         self._calls.append(call)
-        self._unsent.append(packed)
+        self.figures.handed_in += 1
         self._wanted.set()
         if self._line is None:
             self._line = loop.create_task(self._hold_line())
@@ -100,12 +119,17 @@ class Multiplexer:
                 async with asyncio.timeout(self._limits.connect_s):
                     await connection.connect()  # type: ignore[no-untyped-call]
                 connected = True
+                self.figures.connected += 1
                 line.create_task(self._write(connection))
                 await self._read(connection)
         except* Exception as problems:  # noqa: BLE001  whatever it was, every caller learns of it
             problem = problems.exceptions[0]
         finally:
             self._line = None
+            if connected:
+                self.figures.disconnected += 1
+            else:
+                self.figures.connects_failed += 1
             self._give_up(problem, keep_unsent=connected and not self._closed)
             if connection:
                 await connection.disconnect(nowait=True)
@@ -115,6 +139,7 @@ class Multiplexer:
         self._tell(problem)
         kept = len(self._unsent) if keep_unsent else 0
         owed = [self._calls.popleft() for _ in range(len(self._calls) - kept)]
+        self.figures.lost += len(owed)
         if kept:
             self._line = asyncio.get_running_loop().create_task(self._hold_line())
         else:
@@ -151,6 +176,7 @@ class Multiplexer:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            self.figures.batches.observe(len(self._unsent))
             commands = b"".join(self._unsent)
             self._unsent.clear()
             await connection.send_packed_command(commands, check_health=False)
@@ -163,10 +189,10 @@ class Multiplexer:
                 reply = await connection.read_response(disconnect_on_error=False)
             except (BusyLoadingError, ReadOnlyError) as error:
                 # Not the primary, or not yet: the next connection may find one that is.
-                _fail(self._next_call(), translated(error))
+                self._refuse(error)
                 raise ConnectionError("the engine cannot serve") from error
             except ResponseError as error:
-                _fail(self._next_call(), translated(error))
+                self._refuse(error)
             else:
                 call = self._next_call()
                 if not call.reply.done():
@@ -174,11 +200,19 @@ class Multiplexer:
             self._heard = loop.time()
             self._problem = ""
 
+    def _refuse(self, error: RedisError) -> None:
+        """Hand the engine's refusal on."""
+        self.figures.refused += 1
+        _fail(self._next_call(), translated(error))
+
     def _next_call(self) -> _Call:
         """The call that a reply belongs to."""
         if len(self._calls) <= len(self._unsent):
             raise InvalidResponse("a reply to no command")
-        return self._calls.popleft()
+        call = self._calls.popleft()
+        self.figures.answered += 1
+        call.timings.observe(time.perf_counter() - call.begun)
+        return call
 
 
 def _fail(call: _Call, error: Exception) -> None:

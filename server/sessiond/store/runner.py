@@ -24,6 +24,7 @@ class ScriptRunner:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self.figures: Final = link.figures
         self._loading: dict[str, asyncio.Future[Any]] = {}
 
     async def run(

@@ -35,6 +35,7 @@ class ScriptSet:
         self.ends: Final = ends
         self._runner = runner
         self._scripts = loader.load_all(shebang=shebang)
+        self._names = {script.sha: script.name for script in self._scripts.values()}
         self._ends: tuple[Argument, ...] = (
             ends.retention_ms,
             ends.access_ms,
@@ -42,6 +43,10 @@ class ScriptSet:
             ends.log_ms,
             ends.log_most,
         )
+
+    def name_of(self, command: str) -> str:
+        """What operators call a command: itself, or the script that has this SHA-1."""
+        return self._names.get(command, command)
 
     def named(self, name: str) -> Script:
         """A script, for who has a connection of its own."""

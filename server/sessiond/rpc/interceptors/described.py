@@ -11,13 +11,24 @@ Pseudonym = Callable[[str], str]
 """A session's name in logs: enough to follow it, not to use it."""
 
 
+def identity(call: Call) -> dict[str, str]:
+    """What tells a call from others: its request id, and where it is in which trace."""
+    if call.trace_id:
+        return {
+            "request_id": call.request_id,
+            "trace_id": call.trace_id,
+            "span_id": call.span_id,
+        }
+    return {"request_id": call.request_id}
+
+
 def described(call: Call, pseudonym: Pseudonym) -> dict[str, Any]:
     """Who called what, and how it ended."""
     fields = {
         "method": call.method.name.rpartition("/")[2],
         "caller": call.caller.name,
         "code": call.code,
-        "request_id": call.request_id,
+        **identity(call),
     }
     if call.reason:
         fields["reason"] = call.reason

@@ -8,6 +8,7 @@ import structlog
 from sessiond.domain.errors import InternalError, SessionStoreError
 from sessiond.rpc.call import Call, Handler, Method, Reply, patiently
 from sessiond.rpc.errors import DETAILS_KEY, REQUEST_ID_KEY, Refusal, to_refusal
+from sessiond.rpc.interceptors.described import identity
 from sessiond.service import faults
 
 
@@ -63,7 +64,7 @@ class ErrorBoundary:
         self._log.error(
             "fault",
             method=call.method.name,
-            request_id=call.request_id,
+            **identity(call),
             error=type(error).__name__,
             frames=faults.frames(error),
         )

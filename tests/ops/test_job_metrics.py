@@ -1,0 +1,51 @@
+"""How jobs went, as Prometheus is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessiond.domain.jobs import JobOutcome, JobRecord, JobRun
+from sessiond.ops.metrics import JobFigures, Metrics
+from sessiond.service.jobs import JobStatus
+from tests.ops.scraping import Samples, parsed
+
+
+@pytest.fixture
+def figures() -> JobFigures:
+    """Of jobs that never ran."""
+    return JobFigures()
+
+
+async def shown(figures: JobFigures) -> Samples:
+    """What a scrape finds."""
+    metrics = Metrics("1.0")
+    metrics.show_jobs(figures)
+    return parsed(await metrics.text())
+
+
+async def test_what_is_not_known_is_not_shown(figures: JobFigures) -> None:
+    """A job that never ran has no last duration, not one of zero."""
+    figures.show([JobStatus("stats", "", "", 0, JobRecord())])
+    assert not [sample for sample in await shown(figures) if sample[0].startswith("sessiond_job")]
+
+
+async def test_runs_are_counted_by_outcome(figures: JobFigures) -> None:
+    """Those of this server."""
+    for outcome in (JobOutcome.SUCCEEDED, JobOutcome.SUCCEEDED, JobOutcome.TIMED_OUT):
+        figures.ran("stats", outcome)
+    samples = await shown(figures)
+    assert samples["sessiond_job_runs_total", "stats", "succeeded"] == 2
+    assert samples["sessiond_job_runs_total", "stats", "timed_out"] == 1
+
+
+async def test_the_last_run_of_a_job_is_shown(figures: JobFigures) -> None:
+    """Its duration and end, and the last success, which may have been another one."""
+    run = JobRun(1_000_000, 2_500, JobOutcome.FAILED, "", 1)
+    record = JobRecord(last_run=run, success_ms=900_000)
+    never = JobStatus("orphans", "", "", 0, JobRecord())
+    figures.show([JobStatus("stats", "", "", 0, record), never])
+    samples = await shown(figures)
+    assert samples["sessiond_job_last_duration_seconds", "stats"] == 2.5
+    assert samples["sessiond_job_last_end_timestamp_seconds", "stats"] == 1002.5
+    assert samples["sessiond_job_last_success_timestamp_seconds", "stats"] == 900
+    assert not [sample for sample in samples if "orphans" in sample]
