@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 from sessiond.domain.errors import StartupError
-from sessiond.settings import Settings
 from sessiond.supervisor.keeper import Keeper
 from sessiond.supervisor.orders import Orders
 from sessiond.waiting import first_of
@@ -16,19 +15,20 @@ from sessiond.waiting import first_of
 class Fleet:
     """Workers that come up together, and are drained one after the other."""
 
-    def __init__(self, settings: Settings, numbers: Iterable[int]) -> None:
-        """Set who belongs to it: a worker for each number."""
-        self._keepers: Final = [Keeper(Orders(n, settings), self._failed) for n in numbers]
+    def __init__(self, orders: Iterable[Orders]) -> None:
+        """Set who belongs to it: a worker for each of the orders."""
+        self.keepers: Final = [Keeper(each, self._failed) for each in orders]
+        """Those who keep its workers."""
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     @property
-    def keepers(self) -> Sequence[Keeper]:
-        """Those who keep its workers."""
-        return self._keepers
+    def restarts(self) -> int:
+        """How often a worker was started in place of one that died."""
+        return sum(keeper.restarts for keeper in self.keepers)
 
     def start(self) -> None:
         """Start the workers."""
-        for keeper in self._keepers:
+        for keeper in self.keepers:
             keeper.start()
 
     async def until_serving(self) -> None:
@@ -37,7 +37,7 @@ class Fleet:
         Raises:
             StartupError: the sentence that a worker ended with: their settings are no good.
         """
-        await self._until(keeper.serving.wait() for keeper in self._keepers)
+        await self._until(keeper.serving.wait() for keeper in self.keepers)
 
     async def until_ready(self) -> None:
         """Wait until every worker has used the store.
@@ -45,7 +45,7 @@ class Fleet:
         Raises:
             StartupError: see `until_serving`.
         """
-        await self._until(keeper.ready.wait() for keeper in self._keepers)
+        await self._until(keeper.ready.wait() for keeper in self.keepers)
 
     async def failed(self) -> None:
         """Wait until a worker has ended with a sentence before any was ever ready.
@@ -68,10 +68,10 @@ class Fleet:
 
     async def drain_at_once(self) -> None:
         """Drain all workers at the same time."""
-        await asyncio.gather(*(keeper.drain() for keeper in self._keepers))
+        await asyncio.gather(*(keeper.drain() for keeper in self.keepers))
 
     async def _drain_in_turn(self) -> None:
-        for keeper in self._keepers:
+        for keeper in self.keepers:
             await keeper.drain()
 
     async def _until(self, waits: Iterable[Coroutine[Any, Any, Any]]) -> None:
@@ -88,5 +88,5 @@ class Fleet:
 
     def _failed(self, problem: str) -> None:
         # Once a worker was ready the settings are good: what fails then may be mended.
-        if not self._failure.done() and not any(k.was_ready for k in self._keepers):
+        if not self._failure.done() and not any(k.was_ready for k in self.keepers):
             self._failure.set_result(problem)

@@ -7,6 +7,8 @@ import itertools
 import signal
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import structlog
@@ -19,6 +21,8 @@ from sessiond.settings import Settings
 from sessiond.settings.base import variable
 from sessiond.store.store_url import redacted
 from sessiond.supervisor.fleet import Fleet
+from sessiond.supervisor.ops_port import OpsPort
+from sessiond.supervisor.orders import Orders
 from sessiond.supervisor.port import shared_port
 from sessiond.waiting import first_of, until_signalled
 from sessiond.welcome import welcome
@@ -57,8 +61,11 @@ class Supervisor:
         self._load = load
         self._fleets: list[Fleet] = []
         """The one that serves, and at a reload the next one."""
+        self._restarts_before = 0
+        """Of workers of fleets that are gone."""
         self._address = ""
         self._engine_url: str | None = None
+        self._ops: OpsPort | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._hung_up = asyncio.Event()
@@ -103,6 +110,12 @@ class Supervisor:
             await engine.start()
             held.push_async_callback(engine.stop)
             self._engine_url = engine.url
+        if settings.ops_listen:
+            folder = held.enter_context(TemporaryDirectory(prefix="sessiond-"))
+            self._ops = OpsPort(Path(folder), self._serving, self._restarts)
+            address = await self._ops.start(settings.ops_listen)
+            held.push_async_callback(self._ops.stop)
+            self._log.info("serving_ops", address=address)
         held.push_async_callback(self._drain)
         fleet = self._new_fleet(settings)
         await fleet.until_serving()
@@ -158,7 +171,7 @@ class Supervisor:
                 await fresh.until_ready()
         except (StartupError, TimeoutError) as error:
             await fresh.drain_at_once()
-            self._fleets.remove(fresh)
+            self._gone(fresh)
             raise StartupError(
                 str(error) or f"new workers were not ready within {_RELOAD_PATIENCE_S:g} s"
             ) from None
@@ -181,17 +194,28 @@ class Supervisor:
     def _new_fleet(self, settings: Settings) -> Fleet:
         used = {keeper.number for fleet in self._fleets for keeper in fleet.keepers}
         free = (number for number in itertools.count() if number not in used)
-        theirs = settings.model_copy(
-            update={
-                "listen": self._address,
-                "store_url": self._engine_url or settings.store_url,
-                "ops_listen": None,
-            }
-        )
-        fleet = Fleet(theirs, itertools.islice(free, settings.workers))
+        numbers = itertools.islice(free, settings.workers)
+        fleet = Fleet(Orders(number, self._theirs(settings, number)) for number in numbers)
         self._fleets.append(fleet)
         fleet.start()
         return fleet
+
+    def _theirs(self, settings: Settings, number: int) -> Settings:
+        """The settings of a worker: what is held here is taken from here."""
+        return settings.model_copy(
+            update={
+                "listen": self._address,
+                "store_url": self._engine_url or settings.store_url,
+                "ops_listen": self._ops.address_of(number) if self._ops else None,
+            }
+        )
+
+    def _serving(self) -> list[int]:
+        keepers = itertools.chain.from_iterable(fleet.keepers for fleet in self._fleets)
+        return [keeper.number for keeper in keepers if keeper.serving.is_set()]
+
+    def _restarts(self) -> int:
+        return self._restarts_before + sum(fleet.restarts for fleet in self._fleets)
 
     async def _drain(self) -> None:
         for fleet in tuple(self._fleets):
@@ -199,4 +223,8 @@ class Supervisor:
 
     async def _end(self, fleet: Fleet) -> None:
         await fleet.drain(self._hurry)
+        self._gone(fleet)
+
+    def _gone(self, fleet: Fleet) -> None:
         self._fleets.remove(fleet)
+        self._restarts_before += fleet.restarts
