@@ -86,8 +86,8 @@ class Keeper:
         """Run a worker to its end; how that was."""
         try:
             self._worker = worker = await Worker.start(self.orders)
-        except OSError as error:
-            return f"could not be started: {error.strerror}"
+        except (OSError, RuntimeError) as error:  # threads run out as the latter
+            return f"could not be started: {error}"
         self._log.info("worker_started", worker=self.number, pid=worker.pid)
         if self._draining.is_set():  # when it was asked for, the worker was not there yet
             worker.drain()

@@ -98,7 +98,7 @@ class Supervisor:
         else:
             systemd.stopping()
             working.cancel()
-            await asyncio.wait((working,))
+            await asyncio.gather(working, return_exceptions=True)
 
     async def _serve(self, held: AsyncExitStack) -> None:
         settings = self._settings
@@ -137,7 +137,7 @@ class Supervisor:
         finally:
             coming.cancel()
             reloading.cancel()
-            await asyncio.wait((coming, reloading))
+            await asyncio.gather(coming, reloading, return_exceptions=True)
 
     async def _welcome(self, fleet: Fleet) -> None:
         await fleet.until_ready()
@@ -153,8 +153,7 @@ class Supervisor:
                 await self._reload()
             except StartupError as error:
                 self._log.error("reload_refused", problem=str(error))
-            finally:
-                systemd.ready()
+            systemd.ready()
 
     async def _reload(self) -> None:
         """Have workers with new settings take over from the old ones.

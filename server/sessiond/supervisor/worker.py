@@ -30,7 +30,7 @@ class Worker:
         """Start a process. It is a new program, not a fork of this one.
 
         Raises:
-            OSError: the system has no more processes, memory or files.
+            OSError, RuntimeError: the system has no more processes, threads, memory or files.
         """
         ours, theirs = socket.socketpair()
         try:
