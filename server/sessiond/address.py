@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+from typing import Final
 
 from sessiond.domain.errors import StartupError
+
+_MOST: Final = 65_535
 
 
 def bound_socket(listen: str) -> socket.socket:
@@ -15,6 +18,8 @@ def bound_socket(listen: str) -> socket.socket:
     """
     host, _, port = listen.rpartition(":")
     try:
+        if int(port) > _MOST:  # getaddrinfo(3) would take the rest of it by 65536
+            raise StartupError(f"cannot listen on {listen}: a port is at most {_MOST}")
         infos = socket.getaddrinfo(
             host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
