@@ -102,14 +102,18 @@ def start(kind: str, engine: EmbeddedEngine, shared: Settings, **more: str) -> I
 
 
 @contextmanager
-def start_workers(
+def start_processes(
     workers: int, engine: EmbeddedEngine, shared: Settings, spread: int
 ) -> Iterator[Server]:
-    """Start sessiond with so many workers on an engine. The calling thread must outlive it."""
+    """Start sessiond on an engine, with so many workers, or as one process if with none.
+
+    The calling thread must outlive it.
+    """
     kind = f"sessiond, {workers} workers"
+    more = {"workers": str(workers)} if workers else {}
     command = [sys.executable, "-m", "sessiond", "serve", "--dev", "--listen", "127.0.0.1:0"]
     log = shared.data_dir / f"workers-{workers}-{engine.pid}.log"
-    with _process(command, log, engine, shared, {"workers": str(workers)}) as process:
+    with _process(command, log, engine, shared, more) as process:
         found = next(filter(None, map(_SERVES_ON.search, process.stdout or ())), None)
         if not found:
             raise RuntimeError(f"{kind} did not start:\n{log.read_text()}")

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import serving
-from contender import SESSIOND
 from engine import embedded
 from ground import Ground, ground_on
 from load import IN_FLIGHT
@@ -35,13 +34,9 @@ async def main(command: str) -> None:
         engine = await stack.enter_async_context(embedded(auto_aof_rewrite_percentage="0"))
         ground = await stack.enter_async_context(ground_on(engine, shared))
         await ground.fill(_LIVE)
-        alone = stack.enter_context(serving.start(SESSIOND, engine, shared))
         servers = [
-            replace(alone, spread=_SPREAD),
-            *(
-                stack.enter_context(serving.start_workers(number, engine, shared, _SPREAD))
-                for number in (1, 2)
-            ),
+            stack.enter_context(serving.start_processes(workers, engine, shared, _SPREAD))
+            for workers in _WORKERS
         ]
         rows = []
         for operation in _OPERATIONS:
@@ -60,6 +55,7 @@ async def main(command: str) -> None:
     record("Workers", command, [_ABOUT, "", *table(_HEADER, rows), "", memory])
 
 
+_WORKERS: Final = (0, 1, 2)
 _LABELS: Final = ("a process alone", "1 worker", "2 workers")
 _HEADER: Final = (
     "call",
