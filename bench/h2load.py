@@ -38,12 +38,13 @@ def drive(server: Server, load: Load, meter: AbstractContextManager[object]) -> 
     """
     body = load.requests[0]
     size = _sample(server, load)
+    connections = _CONNECTIONS * server.spread
     with tempfile.TemporaryDirectory() as folder:
         data, log = Path(folder, "body"), Path(folder, "log")
         data.write_bytes(struct.pack(">BI", 0, len(body)) + body)
         command = [
             "h2load",
-            *("-n", str(load.calls), "-c", str(_CONNECTIONS), "-m", str(IN_FLIGHT // _CONNECTIONS)),
+            *("-n", str(load.calls), "-c", str(connections), "-m", str(IN_FLIGHT // connections)),
             *("-d", str(data), "--log-file", str(log)),
             *("-H", "content-type: application/grpc", "-H", "te: trailers"),
             *("-H", f"authorization: Bearer {server.token}"),

@@ -11,7 +11,7 @@ import multiprocessing
 import time
 import uuid
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from threading import Barrier
 from typing import Any, Final
@@ -27,6 +27,8 @@ from sessionstore.v1 import session_service_pb2 as pb
 _PROCESSES: Final = 2
 _CALL_TIMEOUT_S: Final = 20.0
 _START_TIMEOUT_S: Final = 30.0
+_OF_ITS_OWN: Final = (("grpc.use_local_subchannel_pool", 1),)
+"""Channels to one address share a connection by default."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class _Share:
     address: str
     token: str
     load: Load
+    connections: int
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def drive(server: Server, load: Load, meter: AbstractContextManager[object]) -> 
             replace(
                 load, requests=load.requests[i::_PROCESSES], expected=load.expected[i::_PROCESSES]
             ),
+            server.spread,
         )
         for i in range(_PROCESSES)
     ]
@@ -103,15 +107,24 @@ async def _work(share: _Share) -> _Done:
     metadata = (("authorization", f"Bearer {share.token}"),)
     left = iter(zip(load.requests, load.expected, strict=True))
     latencies: list[float] = []
-    async with grpc.aio.insecure_channel(share.address) as channel:
-        response = RESPONSES[load.method]
-        call: Any = channel.unary_unary(
-            SERVICE + load.method,
-            request_serializer=None,
-            response_deserializer=response.FromString,
-        )
+    response = RESPONSES[load.method]
+    async with AsyncExitStack() as open_channels:
+        channels = [
+            await open_channels.enter_async_context(
+                grpc.aio.insecure_channel(share.address, _OF_ITS_OWN)
+            )
+            for _ in range(share.connections)
+        ]
+        calls: list[Any] = [
+            channel.unary_unary(
+                SERVICE + load.method,
+                request_serializer=None,
+                response_deserializer=response.FromString,
+            )
+            for channel in channels
+        ]
 
-        async def caller() -> None:
+        async def caller(call: Any) -> None:
             for first, expected in left:
                 request = first
                 for _ in range(load.repeat):
@@ -122,12 +135,13 @@ async def _work(share: _Share) -> _Done:
                     if load.method == "RefreshSession":
                         request = _next_refresh(request, reply)
 
-        await channel.channel_ready()
+        for channel in channels:
+            await channel.channel_ready()
         _together[0].wait(_START_TIMEOUT_S)
         started = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            for _ in range(IN_FLIGHT // _PROCESSES):
-                group.create_task(caller())
+            for number in range(IN_FLIGHT // _PROCESSES):
+                group.create_task(caller(calls[number % len(calls)]))
         return _Done(started, time.monotonic(), latencies)
 
 

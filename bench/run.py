@@ -22,6 +22,7 @@ import operators
 import realtime
 import scale
 import transfer
+import workers
 
 PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "memory": memory.main,
@@ -33,6 +34,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "realtime": realtime.main,
     "observing": observing.main,
     "fairness": fairness.main,
+    "workers": workers.main,
 }
 
 

@@ -37,7 +37,9 @@ _RETRY_POLICY = {
     "initialBackoff": "0.05s",
     "maxBackoff": "1s",
     "backoffMultiplier": 4,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # A server that stops takes no new call any more, and gRPC has it cancel those that had come
+    # already. What the caller cancels itself is never tried again.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 
 _SERVICE_CONFIG = {

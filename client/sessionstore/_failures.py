@@ -51,6 +51,7 @@ BY_CODE: dict[grpc.StatusCode, type[errors.SessionStoreError]] = {
     grpc.StatusCode.UNAUTHENTICATED: errors.CallerNotAuthenticated,
     grpc.StatusCode.PERMISSION_DENIED: errors.CallerNotPermitted,
     grpc.StatusCode.UNAVAILABLE: errors.Unavailable,
+    grpc.StatusCode.CANCELLED: errors.Unavailable,  # by a server that stops: it came too late
     grpc.StatusCode.RESOURCE_EXHAUSTED: errors.ResourceExhausted,
     grpc.StatusCode.DEADLINE_EXCEEDED: errors.DeadlineExceeded,
     grpc.StatusCode.INTERNAL: errors.InternalError,

@@ -20,9 +20,9 @@ class SessionClient(BaseClient):
     """A client of the session service. Make one per process and share it between threads.
 
     It connects with its first call, and stays usable in a process forked from this one (unless
-    GRPC_ENABLE_FORK_SUPPORT=0 is set). Every call has a deadline, retries included; UNAVAILABLE is
-    retried for about 2 s (but not updates of attributes), under the same request id, so nothing is
-    done twice.
+    GRPC_ENABLE_FORK_SUPPORT=0 is set). Every call has a deadline, retries included; UNAVAILABLE,
+    and CANCELLED by a server that stops, are retried for about 2 s (but not updates of attributes),
+    under the same request id, so nothing is done twice.
 
     Args:
         address: "host:port", or any target of gRPC's name syntax ("dns:///host:port", "unix:path").

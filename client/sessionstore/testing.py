@@ -24,7 +24,8 @@ import structlog
 from fakeredis import TcpFakeServer
 
 from sessiond import devmode
-from sessiond.app import App, key_lifetimes
+from sessiond.app import App
+from sessiond.lifetimes import key_lifetimes
 from sessiond.settings import Settings
 from sessionstore import AsyncSessionClient, SessionClient
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import structlog
 
 from sessiond import devmode
 from sessiond.background import background
 from sessiond.domain.errors import StartupError
+from sessiond.engine import embedded_engine
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
+from sessiond.lifetimes import LEEWAY_S, key_lifetimes
 from sessiond.opening import link_limits, load_callers, store_access, wait_policy
 from sessiond.ops.census import Census
 from sessiond.ops.http import HttpServer
@@ -30,32 +31,16 @@ from sessiond.service.statistics import Statistician
 from sessiond.settings import Settings, milliseconds
 from sessiond.store import connect
 from sessiond.store.connect import OpenLink
-from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.replica_wait import ReplicaWait
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.store_url import StoreUrl, Topology, redacted
-from sessiond.tokens.keyring import KeyRing, Lifetimes
+from sessiond.tokens.keyring import KeyRing
 from sessiond.tracing import Tracing, open_tracing
 from sessiond.use_cases import UseCases
-from sessionstore._version import __version__
-
-LEEWAY_S: Final = 30
-"""How far clocks of token verifiers may be off, in seconds."""
-
-
-def key_lifetimes(settings: Settings) -> Lifetimes:
-    """How long keys must verify for what they signed to live out its life."""
-    profiles = settings.all_profiles().values()
-    return Lifetimes(
-        access_s=settings.access_token_lifetime.total_seconds(),
-        service_s=settings.service_token_lifetime.total_seconds(),
-        session_s=max(profile.absolute_ms for profile in profiles) / 1000,
-        leeway_s=LEEWAY_S,
-        publish_s=settings.key_publish_time.total_seconds(),
-    )
+from sessiond.version import VERSION
 
 
 class App:
@@ -156,7 +141,7 @@ class App:
             AdminServicer(use_cases.operators(jobs.jobs)),
         )
         if settings.ops_listen:
-            metrics = Metrics(__version__)
+            metrics = Metrics(VERSION)
             metrics.show_calls(front.figures)
             metrics.show_sessions(use_cases.figures)
             metrics.show_store(runner.figures, scripts.name_of)
@@ -207,9 +192,10 @@ class App:
         )
 
     async def _serve_calls(self, front: Front) -> None:
-        listen = self.settings.health_listen
-        health_port = HealthPort(listen, front.health) if listen else None
-        if health_port:
+        health_port = None
+        if listen := self.settings.health_listen:
+            shared = self.settings.workers is not None
+            health_port = HealthPort(listen, front.health, shared_port=shared)
             self._stack.push_async_callback(health_port.stop)
         await front.start()
         self._stack.push_async_callback(front.stop)
@@ -253,11 +239,7 @@ class App:
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
         if topology is Topology.EMBEDDED:
-            engine = EmbeddedEngine(
-                Path(StoreUrl.parse(url).path),
-                appendfsync=settings.embedded_appendfsync,
-                maxmemory=settings.embedded_maxmemory,
-            )
+            engine = embedded_engine(settings)
             await engine.start()
             self._stack.push_async_callback(engine.stop)
             url = engine.url

@@ -78,6 +78,7 @@ class Front:
             self.tls.credentials() if self.tls else None,
             settings.max_request_bytes,
             settings.max_connection_age.total_seconds(),
+            shared_port=settings.workers is not None,
         )
         self._server, port = listening_server(transport)
         self.address: Final = f"{settings.listen.rpartition(':')[0]}:{port}"

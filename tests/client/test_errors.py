@@ -90,6 +90,7 @@ def test_no_class_is_for_a_reason_that_the_service_does_not_have() -> None:
         (grpc.StatusCode.UNAUTHENTICATED, CallerNotAuthenticated),
         (grpc.StatusCode.PERMISSION_DENIED, CallerNotPermitted),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, ResourceExhausted),
+        (grpc.StatusCode.CANCELLED, Unavailable),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
         (grpc.StatusCode.INTERNAL, InternalError),
         (grpc.StatusCode.UNIMPLEMENTED, SessionStoreError),

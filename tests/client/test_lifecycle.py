@@ -133,6 +133,7 @@ async def test_a_cancelled_call_is_cancelled(service: FakeService) -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+    assert len(service.received["GetSession"]) == 1  # and not tried again
 
 
 async def get(sessions: AsyncSessionClient) -> None:

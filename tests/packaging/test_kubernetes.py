@@ -9,7 +9,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from sessiond.app import key_lifetimes
+from sessiond.lifetimes import key_lifetimes
 from sessiond.rpc.health import LIVENESS
 from sessiond.tokens.keymaker import create_keys
 from sessiond.tokens.keyring import KeyRing

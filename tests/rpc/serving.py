@@ -16,7 +16,8 @@ from typing import Any, Final, TypeVar
 import grpc
 import uvloop
 
-from sessiond.app import App, key_lifetimes
+from sessiond.app import App
+from sessiond.lifetimes import key_lifetimes
 from sessiond.settings import Settings
 from sessiond.tokens.keymaker import create_keys
 from sessiond.tokens.keyring import KeyRing

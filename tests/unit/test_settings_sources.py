@@ -26,6 +26,7 @@ VALUES: dict[str, Any] = {
     "stats_schedule": "5 * * * *", "orphans_schedule": "", "health_listen": "127.0.0.1:7712",
     "ops_listen": "127.0.0.1:7713", "user_directory": "127.0.0.1:7714",
     "profiles": {"web": {"idle_lifetime": "1h"}}, "user_directory_max_missing": 0.25,
+    "workers": 2, "otlp_endpoint": "http://127.0.0.1:4317", "trace_ratio": 0.5,
 }  # fmt: skip
 REQUIRED = ("keys_dir", "callers_file", "store_url")
 
@@ -48,6 +49,8 @@ def _fitting(name: str) -> dict[str, Any]:
     if name.endswith(("_cert_file", "_key_file")):
         pair = name.removesuffix("_cert_file").removesuffix("_key_file")
         needed |= {f"{pair}_cert_file", f"{pair}_key_file"}
+    if name == "tls_client_ca_file":
+        needed |= {"tls_cert_file", "tls_key_file"}
     values = {each: _value(each) for each in needed}
     if name == "access_token_lifetime":
         values["event_log_time"] = "3h"

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
-from sessiond.app import key_lifetimes
 from sessiond.commands.setting_flags import loaded
 from sessiond.domain.errors import SessionStoreError, StartupError
 from sessiond.front import check_certificate
+from sessiond.lifetimes import key_lifetimes
 from sessiond.opening import link_limits, store_access
 from sessiond.ops import logging
 from sessiond.settings import Settings, variable

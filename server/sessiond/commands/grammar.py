@@ -10,7 +10,7 @@ from sessiond.commands.layout import Layout, examples
 from sessiond.commands.setting_flags import add_settings
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keys import Algorithm
-from sessionstore._version import __version__
+from sessiond.version import VERSION
 
 _SETTINGS: Final = """\
 Each setting is a flag of `sessiond serve` (--session-cap 3), a variable of the environment \
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=Layout,
         allow_abbrev=False,
     )
-    top.add_argument("--version", action="version", version=f"sessiond {__version__}")
+    top.add_argument("--version", action="version", version=f"sessiond {VERSION}")
     commands = top.add_subparsers(required=True, metavar="COMMAND", title="commands")
     _add_serve(commands)
     _add_config(commands)

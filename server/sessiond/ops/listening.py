@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from sessiond.address import bound_socket
 from sessiond.domain.errors import StartupError
 
 UNIX: Final = "unix:"
-_MOST: Final = 65535
 
 
 def listening_socket(listen: str) -> socket.socket:
@@ -24,7 +23,7 @@ def listening_socket(listen: str) -> socket.socket:
     try:
         if listen.startswith(UNIX):
             return _at_path(Path(listen.removeprefix(UNIX)))
-        return _at_port(listen)
+        return bound_socket(listen)
     except OSError as error:
         raise StartupError(f"cannot listen on {listen}: {error.strerror or error}") from None
 
@@ -40,24 +39,6 @@ def remove(listen: str) -> None:
     """Take the path of a Unix socket away."""
     if listen.startswith(UNIX):
         Path(listen.removeprefix(UNIX)).unlink(missing_ok=True)
-
-
-def _at_port(listen: str) -> socket.socket:
-    host, _, port = listen.rpartition(":")
-    if int(port) > _MOST:
-        raise OSError(errno.EINVAL, f"a port is at most {_MOST}")
-    infos = socket.getaddrinfo(
-        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    family, kind, protocol, _, address = infos[0]
-    bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-    except BaseException:
-        bound.close()
-        raise
-    return bound
 
 
 def _at_path(path: Path) -> socket.socket:

@@ -62,3 +62,15 @@ def configure(level: str, form: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def mark(**fields: Any) -> None:
+    """Put these fields into every line from now on."""
+
+    def marked(
+        _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        return {**event, **fields}
+
+    processors = structlog.get_config()["processors"]
+    structlog.configure(processors=[marked, *processors])

@@ -78,13 +78,14 @@ class Health:
 class HealthPort:
     """Health at an address of its own, in plaintext: kubelets and the like speak no TLS."""
 
-    def __init__(self, listen: str, health: Health) -> None:
-        """Take the address.
+    def __init__(self, listen: str, health: Health, *, shared_port: bool) -> None:
+        """Take the address; `shared_port` if other processes listen on it too.
 
         Raises:
             StartupError: it cannot be listened on.
         """
-        self._server, port = listening_server(Transport(listen, None, _LARGEST_REQUEST, _LONGEST_S))
+        transport = Transport(listen, None, _LARGEST_REQUEST, _LONGEST_S, shared_port=shared_port)
+        self._server, port = listening_server(transport)
         self.address: Final = f"{listen.rpartition(':')[0]}:{port}"
         health.answer_on(self._server)
 

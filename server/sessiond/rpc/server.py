@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
@@ -15,6 +14,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
+from sessiond.address import bound_socket
 from sessiond.domain.callers import Role
 from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, Reply, compose, patiently
@@ -39,6 +39,8 @@ class Transport:
     max_request_bytes: int
     max_connection_age_s: float
     """Give or take a tenth; calls that a connection has are finished."""
+    shared_port: bool = False
+    """Whether other processes listen on it too."""
 
 
 def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
@@ -50,7 +52,7 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
     server = grpc.aio.server(
         options=(
             ("grpc.max_receive_message_length", transport.max_request_bytes),
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(transport.shared_port)),
             ("grpc.max_connection_age_ms", round(transport.max_connection_age_s * 1000)),
             # Clients may ping idle connections this often to learn that we are gone.
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
@@ -59,7 +61,9 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
             ("grpc.http2.ping_timeout_ms", 20_000),
         )
     )
-    _check_address(transport.listen)
+    if not transport.shared_port:
+        # Tried first: gRPC does not tell why it cannot have an address.
+        bound_socket(transport.listen).close()
     try:
         if transport.credentials:
             port = server.add_secure_port(transport.listen, transport.credentials)
@@ -72,23 +76,6 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
             f"cannot serve on {transport.listen}: is the certificate that of the key, both in PEM?"
         )
     return server, port
-
-
-def _check_address(listen: str) -> None:
-    """Try the address first: gRPC does not tell why it cannot have one."""
-    host, _, port = listen.rpartition(":")
-    try:
-        infos = socket.getaddrinfo(
-            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, kind, protocol, _, address = infos[0]
-        with socket.socket(family, kind, protocol) as attempt:
-            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            attempt.bind(address)
-    except ValueError:
-        raise StartupError(f"cannot listen on {listen}: give an address and a port") from None
-    except OSError as error:
-        raise StartupError(f"cannot listen on {listen}: {error.strerror}") from None
 
 
 def add_service(

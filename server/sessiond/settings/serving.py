@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
@@ -89,6 +90,14 @@ class ServingSettings(CommonSettings):
         default=timedelta(seconds=10), description="How long calls in flight may finish at a stop."
     )
 
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Processes that share the port, supervised by one more; by default one process"
+        " serves alone. Limits are of each process.",
+    )
+
     @model_validator(mode="after")
     def _check_transport(self) -> Self:
         host = self.listen.rpartition(":")[0]
@@ -107,5 +116,14 @@ class ServingSettings(CommonSettings):
             raise ValueError(
                 "SESSIOND_LISTEN: without SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE only"
                 " loopback is served; set SESSIOND_PLAINTEXT=true if a proxy or mesh encrypts"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_workers(self) -> Self:
+        # Elsewhere one process would get all connections, or the port cannot be shared at all.
+        if self.workers is not None and sys.platform != "linux":
+            raise ValueError(
+                "SESSIOND_WORKERS: needs Linux, which spreads connections over workers"
             )
         return self

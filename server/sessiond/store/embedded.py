@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import structlog
 
+from sessiond.domain.backoff import Backoff
 from sessiond.domain.errors import StartupError
 from sessiond.store import embedded_host as host
 
@@ -198,26 +199,27 @@ class EmbeddedEngine:
                 raise _StoppedError("the embedded engine was stopped while it started")
 
     def _supervise(self, command: list[str]) -> None:
-        backoff, ready_at = _FIRST_BACKOFF_S, time.monotonic()
+        backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S, _STEADY_S)
+        ready_at = time.monotonic()
         while self._has_died():
-            if time.monotonic() - ready_at > _STEADY_S:
-                backoff = _FIRST_BACKOFF_S
-            if self._stopping.wait(backoff):
-                return
-            backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
-            ready_at = math.inf
-            try:
-                self._spawn(command)
-                self._wait_until_ready(math.inf)
-            except _StoppedError:
-                return
-            except (StartupError, OSError) as error:
-                # One engine at most on the data: this one may be running, without a pid file.
-                self._end()
-                log.warning("engine_restart_failed", error=str(error), retry_s=backoff)
+            delay = backoff.after(time.monotonic() - ready_at)
+            while not self._stopping.wait(delay):
+                try:
+                    self._spawn(command)
+                    self._wait_until_ready(math.inf)
+                except _StoppedError:
+                    return
+                except (StartupError, OSError) as error:
+                    # One engine at most on the data: this one may be running, without a pid file.
+                    self._end()
+                    delay = backoff.after(0)
+                    log.warning("engine_restart_failed", error=str(error), retry_s=delay)
+                else:
+                    ready_at = time.monotonic()
+                    log.info("engine_restarted", pid=self.pid)
+                    break
             else:
-                ready_at = time.monotonic()
-                log.info("engine_restarted", pid=self.pid)
+                return
 
     def _has_died(self) -> bool:
         """Wait until there is no engine (True) or `stop` is called (False)."""

@@ -231,5 +231,14 @@ LOG_EVENTS: Final = Definition(
     "sessiond_log_events", Kind.GAUGE, "Events that the logs hold; not there while nobody watches."
 )
 
+WORKERS: Final = Definition(
+    "sessiond_workers", Kind.GAUGE, "Workers that answer; not there without a supervisor."
+)
+WORKER_RESTARTS: Final = Definition(
+    "sessiond_worker_restarts_total",
+    Kind.COUNTER,
+    "Workers started in place of one that died; not there without a supervisor.",
+)
+
 CATALOGUE: Final = tuple(value for value in globals().values() if isinstance(value, Definition))
 """All of them, in order."""
