@@ -22,6 +22,12 @@ run: $(VENV)/.installed ## start sessiond in development mode on the embedded en
 test: $(VENV)/.installed $(PROTO_VENV)/.installed ## run the whole test suite (ROUNDS=3, ARGS="-k name")
 	ROUNDS=$(ROUNDS) $(BIN)/pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
 
+.PHONY: transports
+transports: $(VENV)/.installed ## run the suite of the server over plaintext, TLS and mTLS
+	for transport in plaintext tls mtls; do \
+	  SESSIONSTORE_TRANSPORT=$$transport $(BIN)/pytest -n $(PROCESSES) --dist loadgroup tests/rpc $(ARGS) || exit 1; \
+	done
+
 .PHONY: check
 check: $(VENV)/.installed $(PROTO_VENV)/.installed ## format, lint, types, import rules, contract, drift, files
 	$(BIN)/ruff format --check
@@ -49,7 +55,7 @@ soak: $(VENV)/.installed ## the long race and fault runs, recorded in bench/RESU
 	ROUNDS=$(if $(filter command line environment,$(origin ROUNDS)),$(ROUNDS),200) $(BIN)/python bench/record_soak.py
 
 .PHONY: bench
-bench: $(VENV)/.bench ## measure, and record in bench/RESULTS.md (ARGS="memory", cpu, scale, latency, operators, transfer, realtime, observing; else all)
+bench: $(VENV)/.bench ## measure, and record in bench/RESULTS.md (ARGS="memory", cpu, scale, latency, operators, transfer, realtime, observing, fairness; else all)
 	$(BIN)/python bench/run.py $(ARGS)
 
 .PHONY: dist

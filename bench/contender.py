@@ -82,6 +82,8 @@ class PooledLink:
         except (RedisError, OSError) as error:
             raise translated(error) from error
 
+    name = ""
+
     async def holder(self, key: str) -> Self:  # noqa: ARG002  the one node holds every key
         """This link."""
         return self

@@ -129,7 +129,7 @@ def _revoke_each(
     for session_id, token in tokens.items():
         verifier.expect(token)
         begun_s[session_id] = time.monotonic()
-        if not sessions.revoke(session_id=session_id):
+        if not sessions.revoke(session_id=session_id).session:
             raise WrongAnswerError("a session that was created is unknown")
         acknowledged_s[session_id] = time.monotonic()
         time.sleep(random.uniform(0, _LONGEST_PAUSE_S))

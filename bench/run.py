@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import cpu
+import fairness
 import latency
 import memory
 import observing
@@ -31,6 +32,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "transfer": transfer.main,
     "realtime": realtime.main,
     "observing": observing.main,
+    "fairness": fairness.main,
 }
 
 

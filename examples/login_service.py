@@ -161,7 +161,7 @@ class LoginService(BaseHTTPRequestHandler):
         here = self.session()
         if everywhere:
             ended = sessions.revoke_user(here.user_id, except_session_id=here.id)
-            self.answer(200, {"logged_out": len(ended)})
+            self.answer(200, {"logged_out": len(ended.session_ids)})
             return
         sessions.revoke(session_id=here.id, reason=EndReason.LOGOUT)
         self.clear()

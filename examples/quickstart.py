@@ -29,7 +29,7 @@ def main() -> None:
         print(f"ten more:    the oldest made room: {evicted}")
 
         ended = sessions.revoke_user("alice", except_session_id=made.session.id)
-        print(f"log out all: {len(ended)} others ended")
+        print(f"log out all: {len(ended.session_ids)} others ended")
 
         try:
             sessions.refresh(login.tokens.refresh_token)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.commands import Command, runner
 from tests.engines import (
     ENGINES,
     Engine,
@@ -56,3 +57,9 @@ def mortal() -> Iterator[RealEngine]:
     require_engine("valkey")
     with start_real_engine("valkey") as started:
         yield started
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs a command of sessiond in this process; exit status or last words, output and errors."""
+    return runner(monkeypatch, capsys)

@@ -10,55 +10,36 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable
-from datetime import timedelta
-from enum import Enum
+from functools import partial
 from pathlib import Path
 
 import yaml
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from sessiond.ops.metrics.catalogue import CATALOGUE
 from sessiond.rpc.errors import CODES
 from sessiond.rpc.methods import ROLES
-from sessiond.settings import ENV_PREFIX, Settings
+from sessiond.settings import GROUPS, Group, Settings, variable
+from sessiond.settings.writing import word
 from sessiond.store.loader import SCRIPT_NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 
 
-def duration(value: timedelta) -> str:
-    """A duration as one writes it in a setting."""
-    seconds = value.total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
-
-
 def default_of(field: FieldInfo) -> str:
     """A field's default as one writes it in a setting."""
-    value = field.default
-    if value is PydanticUndefined:
-        return "`{}`"
-    if value is None:
-        return ""
-    if isinstance(value, timedelta):
-        value = duration(value)
-    elif isinstance(value, bool):
-        value = str(value).lower()
-    elif isinstance(value, Enum):
-        value = value.value
-    return f"`{value}`"
+    default = field.get_default(call_default_factory=True)
+    return "" if default is None else f"`{word(default)}`"
 
 
-def settings_table() -> Iterable[str]:
-    """Each setting."""
+def settings_table(group: Group) -> Iterable[str]:
+    """Each setting of a group."""
     yield "| variable | default | meaning |"
     yield "|---|---|---|"
-    for name, field in Settings.model_fields.items():
-        yield f"| `{ENV_PREFIX}{name.upper()}` | {default_of(field)} | {field.description} |"
+    for name in group.settings:
+        field = Settings.model_fields[name]
+        yield f"| `{variable(name)}` | {default_of(field)} | {field.description} |"
 
 
 def errors_table() -> Iterable[str]:
@@ -123,7 +104,10 @@ def alerts_table() -> Iterable[str]:
 
 
 TABLES: dict[str, tuple[str, Callable[[], Iterable[str]]]] = {
-    "settings": ("configuration.md", settings_table),
+    **{
+        f"settings: {group.name}": ("configuration.md", partial(settings_table, group))
+        for group in GROUPS
+    },
     "errors": ("errors.md", errors_table),
     "roles": ("api.md", roles_table),
     "scripts": ("keyspace.md", scripts_table),

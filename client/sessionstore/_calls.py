@@ -129,7 +129,7 @@ def _update(
 
 def revoke(
     *, session_id: str | None, refresh_token: str | None, reason: types.EndReason | None
-) -> Call[types.Session | None]:
+) -> Call[types.RevokedSession]:
     if (session_id is None) == (refresh_token is None):
         raise TypeError("give exactly one of session_id and refresh_token")
     request = pb.RevokeSessionRequest(
@@ -145,14 +145,14 @@ def revoke_user(
     except_session_id: str | None,
     reason: types.EndReason | None,
     request_id: str | None,
-) -> Call[tuple[str, ...]]:
+) -> Call[types.RevokedSessions]:
     request = pb.RevokeUserSessionsRequest(
         user_id=user_id,
         except_session_id=except_session_id or "",
         reason=_requests.end_reason(reason),
         request_id=request_id or _requests.new_request_id(),
     )
-    return Call("RevokeUserSessions", request, _results.revoked_ids, request.request_id)
+    return Call("RevokeUserSessions", request, _results.revoked_sessions, request.request_id)
 
 
 def adopt(user_id: str, external_id: str, *, request_id: str | None) -> Call[types.AdoptedSession]:

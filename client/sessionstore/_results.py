@@ -80,16 +80,27 @@ def session_page(message: pb.ListSessionsResponse) -> types.SessionPage:
     )
 
 
-def revoked_session(message: pb.RevokeSessionResponse) -> types.Session | None:
-    return session(message.session) if message.HasField("session") else None
+def revoked_session(message: pb.RevokeSessionResponse) -> types.RevokedSession:
+    return types.RevokedSession(
+        session=session(message.session) if message.HasField("session") else None,
+        replicas_confirmed=_replicas_confirmed(message),
+    )
 
 
 def adopted_session(message: pb.AdoptSessionResponse) -> types.AdoptedSession:
     return types.AdoptedSession(session=session(message.session), tokens=_tokens(message.tokens))
 
 
-def revoked_ids(message: pb.RevokeUserSessionsResponse) -> tuple[str, ...]:
-    return tuple(message.session_ids)
+def revoked_sessions(message: pb.RevokeUserSessionsResponse) -> types.RevokedSessions:
+    return types.RevokedSessions(
+        session_ids=tuple(message.session_ids), replicas_confirmed=_replicas_confirmed(message)
+    )
+
+
+def _replicas_confirmed(
+    message: pb.RevokeSessionResponse | pb.RevokeUserSessionsResponse,
+) -> int | None:
+    return message.replicas_confirmed if message.HasField("replicas_confirmed") else None
 
 
 def signing_keys(message: pb.GetSigningKeysResponse) -> types.SigningKeys:

@@ -180,7 +180,7 @@ class AsyncSessionClient(AsyncBaseClient):
         refresh_token: str | None = None,
         reason: types.EndReason | None = None,
         timeout: float | None = None,
-    ) -> types.Session | None:
+    ) -> types.RevokedSession:
         """End a session. An unknown or already ended one is no error."""
         call = _calls.revoke(session_id=session_id, refresh_token=refresh_token, reason=reason)
         return await self._transport.send(call, timeout)
@@ -193,7 +193,7 @@ class AsyncSessionClient(AsyncBaseClient):
         reason: types.EndReason | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
-    ) -> tuple[str, ...]:
+    ) -> types.RevokedSessions:
         """End all live sessions of a user, or all but one."""
         call = _calls.revoke_user(
             user_id,

@@ -316,7 +316,7 @@ class SessionClient(BaseClient):
         refresh_token: str | None = None,
         reason: types.EndReason | None = None,
         timeout: float | None = None,
-    ) -> types.Session | None:
+    ) -> types.RevokedSession:
         """End a session. An unknown or already ended one is no error.
 
         Args:
@@ -326,7 +326,7 @@ class SessionClient(BaseClient):
             timeout: seconds, retries included; the client's if None.
 
         Returns:
-            The ended session; None if it is unknown.
+            The ended session, if it is known, and how many replicas have it, if that was asked.
 
         Raises:
             RefreshTokenInvalid: the token is forged or damaged.
@@ -343,7 +343,7 @@ class SessionClient(BaseClient):
         reason: types.EndReason | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
-    ) -> tuple[str, ...]:
+    ) -> types.RevokedSessions:
         """End all live sessions of a user, or all but one.
 
         Args:
@@ -356,7 +356,8 @@ class SessionClient(BaseClient):
             timeout: seconds, retries included; the client's if None.
 
         Returns:
-            The ids of the sessions that this request ended.
+            The ids of the sessions that this request ended, and how many replicas have it, if that
+            was asked.
 
         Raises:
             SessionUserMismatch: the session that stays is another user's.

@@ -18,6 +18,8 @@ __all__ = [
     "ExtendedSession",
     "Outcome",
     "RefreshedSession",
+    "RevokedSession",
+    "RevokedSessions",
     "Session",
     "SessionPage",
     "SigningKey",
@@ -148,6 +150,28 @@ class ExtendedSession:
     """When the session would have expired without this call."""
     extended: bool
     """Whether the expiry moved; false at the absolute limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedSession:
+    """The answer to `revoke`."""
+
+    session: Session | None
+    """As it ended; None if it is unknown."""
+    replicas_confirmed: int | None = None
+    """How many of the store's replicas have the ending, where the service waits for them
+    (SESSIOND_STORE_WAIT_REPLICAS). With fewer than that a failover within moments may bring the
+    session back, until the service ends it again. None if it does not wait, or nothing ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokedSessions:
+    """The answer to `revoke_user`."""
+
+    session_ids: tuple[str, ...]
+    """Of the sessions that this request ended."""
+    replicas_confirmed: int | None = None
+    """As in `RevokedSession`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

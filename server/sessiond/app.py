@@ -16,12 +16,13 @@ from sessiond.background import background
 from sessiond.domain.errors import StartupError
 from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
-from sessiond.opening import link_limits, load_callers, store_access
+from sessiond.opening import link_limits, load_callers, store_access, wait_policy
 from sessiond.ops.census import Census
 from sessiond.ops.http import HttpServer
 from sessiond.ops.metrics import Metrics
 from sessiond.ops.port import routes
 from sessiond.rpc.admin_servicer import AdminServicer
+from sessiond.rpc.health import HealthPort
 from sessiond.rpc.session_servicer import SessionServicer
 from sessiond.service.live_feed import Tail
 from sessiond.service.readiness import Readiness
@@ -31,6 +32,7 @@ from sessiond.store import connect
 from sessiond.store.connect import OpenLink
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.keyspace import Keyspace
+from sessiond.store.replica_wait import ReplicaWait
 from sessiond.store.replies import EndPolicy
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
@@ -80,6 +82,8 @@ class App:
         """Where it serves, once it does."""
         self.ops_address = ""
         """Where its ops port is, if it has one."""
+        self.health_address = ""
+        """Where it answers health checks in plaintext, if it does."""
         self.ready = asyncio.Event()
         """Set while the store can be used."""
         self._stack = AsyncExitStack()
@@ -132,8 +136,8 @@ class App:
             devmode.prepare(settings)
         ring = KeyRing.load(settings.effective_keys_dir, key_lifetimes(settings))
         callers = load_callers(settings)
-        runner, scripts, make_tail = await self._open_store(tracing)
-        use_cases = UseCases(settings, scripts, make_tail, ring)
+        runner, scripts, make_tail, replicas = await self._open_store(tracing)
+        use_cases = UseCases(settings, scripts, make_tail, replicas, ring)
         self._stack.push_async_callback(use_cases.watching.close)
         jobs = background(
             settings,
@@ -160,16 +164,12 @@ class App:
             metrics.show_failovers(lambda: use_cases.reassertion.figures)
             metrics.show_watching(use_cases.watching.figures)
             await self._serve_ops(settings.ops_listen, metrics, use_cases.statistician, ring)
-        await front.start()
-        self._stack.push_async_callback(front.stop)
+        await self._serve_calls(front)
         # Before the drain: watchers are to go on elsewhere at once.
         self._stack.callback(use_cases.watching.stop)
-        self.address = front.address
-
-        store = use_cases.store
         readiness = Readiness(
             runner,
-            store,
+            use_cases.store,
             scripts.keys,
             settings.all_profiles().values(),
             on_histories=use_cases.reassertion.notice,
@@ -192,7 +192,7 @@ class App:
             self._run(self._reload(front.tls.reload_if_changed, "certificates"))
         if settings.reaper_interval:
             interval_s = settings.reaper_interval.total_seconds()
-            reaper = Reaper(store, interval_s=interval_s, batch=settings.reaper_batch)
+            reaper = Reaper(use_cases.store, interval_s=interval_s, batch=settings.reaper_batch)
             self._run(reaper.run())
         self._run(jobs.scheduler.run())
         # First of all at a stop: who asks the ops port sends nobody here any more.
@@ -205,6 +205,19 @@ class App:
             store=redacted(settings.effective_store_url),
             dev=settings.dev,
         )
+
+    async def _serve_calls(self, front: Front) -> None:
+        listen = self.settings.health_listen
+        health_port = HealthPort(listen, front.health) if listen else None
+        if health_port:
+            self._stack.push_async_callback(health_port.stop)
+        await front.start()
+        self._stack.push_async_callback(front.stop)
+        self.address = front.address
+        if health_port:
+            await health_port.start()
+            self.health_address = health_port.address
+            self._log.info("serving_health", address=self.health_address)
 
     async def _serve_ops(
         self, listen: str, metrics: Metrics, statistician: Statistician, ring: KeyRing
@@ -235,7 +248,7 @@ class App:
 
     async def _open_store(
         self, tracing: Tracing | None
-    ) -> tuple[ScriptRunner, ScriptSet, Callable[[], Tail]]:
+    ) -> tuple[ScriptRunner, ScriptSet, Callable[[], Tail], ReplicaWait | None]:
         settings = self.settings
         url = settings.effective_store_url
         topology = StoreUrl.parse(url).topology
@@ -261,7 +274,12 @@ class App:
             log_most=settings.event_log_max_length,
         )
         scripts = ScriptSet(runner, keyspace, ends, shebang=topology is not Topology.FAKE)
-        return runner, scripts, connect.tails(url, limits, access, scripts)
+        replicas = None
+        if policy := wait_policy(settings):
+            find_node = connect.node_finder(url, limits, access)
+            replicas = ReplicaWait(find_node, limits, scripts, policy)
+            self._stack.push_async_callback(replicas.close)
+        return runner, scripts, connect.tails(url, limits, access, scripts), replicas
 
     async def _reload(self, reload_if_changed: Callable[[], bool], what: str) -> None:
         """Look at a file or directory for changes, until cancelled. A bad one changes nothing."""

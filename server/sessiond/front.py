@@ -66,11 +66,12 @@ class Front:
             RequestLog(ring.pseudonym),
             AuditTrail(ring.pseudonym, _audit_file(settings)),
             ErrorBoundary(),
-            OverloadGuard(settings.max_in_flight),
             Deadline(settings.max_call_time.total_seconds()),
             self._long_calls,
             Credentials(ServiceTokens(ring, leeway_s=ring.lifetimes.leeway_s), callers),
             CallerLimit(),
+            # Behind the limits of callers: refusals that these hold back are no work in flight.
+            OverloadGuard(settings.max_in_flight),
         )
         transport = Transport(
             settings.listen,
@@ -103,6 +104,16 @@ class Front:
         """Tell of it, drain, and answer no more."""
         await self.health.stop()
         await stop(self._server, self._long_calls, self._settings.drain_time.total_seconds())
+
+
+def check_certificate(settings: Settings) -> None:
+    """Read the certificates and the key, if any, as a start would.
+
+    Raises:
+        StartupError: they cannot be used.
+    """
+    if files := _tls_files(settings):
+        Tls(files)
 
 
 def _audit_file(settings: Settings) -> Keep | None:

@@ -10,6 +10,7 @@ from sessiond.domain.callers import CallerLimits
 from sessiond.settings import Settings
 from sessiond.store.access import Access
 from sessiond.store.link import LinkLimits
+from sessiond.store.replica_wait import WaitPolicy
 from sessiond.tokens.callers import Callers
 
 
@@ -20,6 +21,13 @@ def link_limits(settings: Settings) -> LinkLimits:
         read_s=settings.store_read_timeout.total_seconds(),
         in_flight=settings.store_max_in_flight,
     )
+
+
+def wait_policy(settings: Settings) -> WaitPolicy | None:
+    """What is asked of replicas; None for nothing."""
+    replicas = settings.store_wait_replicas
+    timeout_s = settings.store_wait_timeout.total_seconds()
+    return WaitPolicy(replicas, timeout_s) if replicas else None
 
 
 def store_access(settings: Settings) -> Access:

@@ -37,6 +37,7 @@ from sessiond.store.explanation import ExplanationStore
 from sessiond.store.job_ledger import JobLedger
 from sessiond.store.log import LogStore
 from sessiond.store.maintenance import Maintenance
+from sessiond.store.replica_wait import ReplicaWait
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from sessiond.store.statistics import StatisticsStore
@@ -56,9 +57,11 @@ class UseCases:
         settings: Settings,
         scripts: ScriptSet,
         make_tail: Callable[[], Tail],
+        replicas: ReplicaWait | None,
         ring: KeyRing,
     ) -> None:
         self._settings = settings
+        self._replicas = replicas
         self._ring = ring
         self.figures: Final = SessionFigures()
         self.store: Final = Store(scripts)
@@ -130,7 +133,9 @@ class UseCases:
                 activity_ms=milliseconds(self._settings.activity_interval),
             ),
             reader=Reader(self.store),
-            revoker=Revoker(self.store, self.reassertion, request_ttl_ms=request_ttl_ms),
+            revoker=Revoker(
+                self.store, self.reassertion, self._replicas, request_ttl_ms=request_ttl_ms
+            ),
             refresh_tokens=self._refresh_tokens,
             ring=self._ring,
             watching=self.watching,

@@ -109,8 +109,8 @@ def test_revoke_ends_a_session(ctl: Sessionctl, sessions: SessionClient, home: P
 
     assert "REVOKED_BY_ADMIN" in ended.out
     assert fits(ended.out)
-    assert again["end_reason"] == "REVOKED_BY_ADMIN"
-    assert logout["end_reason"] == "LOGOUT"
+    assert again["session"]["end_reason"] == "REVOKED_BY_ADMIN"
+    assert logout["session"]["end_reason"] == "LOGOUT"
     assert not any(sessions.list("alice", states=[State.ACTIVE]))
 
 
@@ -132,7 +132,8 @@ def test_revoke_user_ends_all_but_one(ctl: Sessionctl, sessions: SessionClient) 
 
     assert sorted(ended["session_ids"]) == sorted(others)
     assert table.out.splitlines() == ["1 session ended", kept]
-    assert ctl("revoke-user", "alice", "--yes", "-o", "json").json == {"session_ids": []}
+    nothing = ctl("revoke-user", "alice", "--yes", "-o", "json").json
+    assert nothing == {"session_ids": [], "replicas_confirmed": None}
     assert sessions.get(kept).end_reason == EndReason.REVOKED_BY_ADMIN
 
 

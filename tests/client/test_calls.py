@@ -276,20 +276,27 @@ async def test_an_update_that_says_nothing_or_two_things_is_refused(
 
 
 async def test_revoke_gives_the_ended_session(service: FakeService, sessions: Sessions) -> None:
-    service.answer("RevokeSession", pb.RevokeSessionResponse(session=messages.ended_session()))
+    service.answer(
+        "RevokeSession",
+        pb.RevokeSessionResponse(session=messages.ended_session(), replicas_confirmed=0),
+    )
 
-    session = await sessions.revoke(session_id="s0", reason=EndReason.LOGOUT)
+    ended = await sessions.revoke(session_id="s0", reason=EndReason.LOGOUT)
 
     assert request(service, "RevokeSession") == pb.RevokeSessionRequest(
         session_id="s0", reason=session_pb2.END_REASON_LOGOUT
     )
-    assert session.end_reason is EndReason.EVICTED_BY_CAP
+    assert ended.session.end_reason is EndReason.EVICTED_BY_CAP
+    assert ended.replicas_confirmed == 0
 
 
 async def test_revoking_an_unknown_session_gives_none(
     service: FakeService, sessions: Sessions
 ) -> None:
-    assert await sessions.revoke(refresh_token=messages.REFRESH_TOKEN) is None
+    ended = await sessions.revoke(refresh_token=messages.REFRESH_TOKEN)
+
+    assert ended.session is None
+    assert ended.replicas_confirmed is None
 
     assert request(service, "RevokeSession") == pb.RevokeSessionRequest(
         refresh_token=messages.REFRESH_TOKEN
@@ -304,14 +311,18 @@ async def test_revoke_takes_exactly_one_credential(sessions: Sessions) -> None:
 async def test_revoke_user_gives_the_ids_that_ended(
     service: FakeService, sessions: Sessions
 ) -> None:
-    service.answer("RevokeUserSessions", pb.RevokeUserSessionsResponse(session_ids=["a", "b"]))
+    service.answer(
+        "RevokeUserSessions",
+        pb.RevokeUserSessionsResponse(session_ids=["a", "b"], replicas_confirmed=2),
+    )
 
-    ids = await sessions.revoke_user(
+    ended = await sessions.revoke_user(
         "alice", except_session_id="s1", reason=EndReason.REVOKED_OTHERS
     )
 
     sent = request(service, "RevokeUserSessions")
-    assert ids == ("a", "b")
+    assert ended.session_ids == ("a", "b")
+    assert ended.replicas_confirmed == 2
     assert (sent.user_id, sent.except_session_id) == ("alice", "s1")
     assert sent.reason == session_pb2.END_REASON_REVOKED_OTHERS
     assert UUID.fullmatch(sent.request_id)

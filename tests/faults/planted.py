@@ -19,7 +19,7 @@ from sessiond.__main__ import main
 from sessiond.domain.errors import StoreUnavailableError
 from sessiond.domain.session import Session, State, Verdict
 from sessiond.service.judging import Credential, Validation
-from sessiond.service.revocation import Revoker
+from sessiond.service.revocation import EndedSession, Revoker
 from sessiond.service.validation import Validator
 from sessiond.store import loader, scripts
 from sessiond.store.fields import decode_session
@@ -134,13 +134,14 @@ def _remember_verdicts(when: str) -> None:
 def _call_a_lost_revoke_done() -> None:
     revoke = Revoker.revoke
 
-    async def hopeful(self: Revoker, *arguments: Any) -> Session | None:
+    async def hopeful(self: Revoker, *arguments: Any) -> EndedSession:
         try:
             return await revoke(self, *arguments)
         except StoreUnavailableError:
             _, session_id, reason = arguments
             found = await _patiently(lambda: self._store.get(session_id))
-            return replace(found.session, state=State.ENDED, end_reason=reason) if found else None
+            told = replace(found.session, state=State.ENDED, end_reason=reason) if found else None
+            return EndedSession(told)
 
     _put(Revoker, "revoke", hopeful)
 

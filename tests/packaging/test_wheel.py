@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,33 +17,50 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the tree."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the sdist is, built from the tree, and the wheel, built from nothing but the sdist."""
     out = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out)]
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    (built,) = out.glob("*.whl")
+    return out
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    (built,) = dist.glob("*.whl")
     return built
 
 
 @pytest.fixture(scope="module")
-def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of an empty environment with the wheel installed."""
+def sources(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the sdist unpacks to."""
+    (built,) = dist.glob("*.tar.gz")
+    folder = tmp_path_factory.mktemp("sources")
+    with tarfile.open(built) as archive:
+        archive.extractall(folder, filter="data")
+    (unpacked,) = folder.iterdir()
+    return unpacked
+
+
+@pytest.fixture(scope="module")
+def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an empty environment with the wheel installed."""
     home = tmp_path_factory.mktemp("venv")
     venv.create(home, with_pip=True)
     interpreter = home / "bin" / "python"
     install = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     constraints = ["-c", str(ROOT / "constraints.txt")]
     subprocess.run([*install, *constraints, f"{wheel}[server,embedded]"], check=True)
-    return interpreter
+    return home / "bin"
 
 
-@contextmanager
-def serving(python: Path, folder: Path) -> Iterator[str]:
-    """`sessiond serve --dev` in a folder, and what it printed until it was ready."""
-    command = [str(python.parent / "sessiond"), "serve", "--dev"]
+@pytest.fixture(scope="module")
+def folder(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where `sessiond serve --dev` runs, from the installed wheel."""
+    place = tmp_path_factory.mktemp("dev")
+    command = [str(scripts / "sessiond"), "serve", "--dev"]
     server = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     try:
         assert server.stdout
@@ -52,11 +69,23 @@ def serving(python: Path, folder: Path) -> Iterator[str]:
             printed += line
             if line.startswith("try"):
                 break
-        yield printed
+        assert "serves on 127.0.0.1:7700" in printed
+        yield place
     finally:
         server.terminate()
         server.communicate(timeout=30)
-        assert server.returncode == 0
+    assert server.returncode == 0
+
+
+def _run(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 def test_the_wheel_ships_two_packages_and_the_scripts(wheel: Path) -> None:
@@ -69,29 +98,51 @@ def test_the_wheel_ships_two_packages_and_the_scripts(wheel: Path) -> None:
     assert {"sessionstore/py.typed", "sessiond/py.typed"} <= names
 
 
+def test_the_sdist_carries_what_it_takes_to_run_and_deploy(sources: Path) -> None:
+    """Contract, documentation, examples, what deploys it, and whatever the README links to."""
+    for name in ("proto", "docs", "examples", "deploy", "Dockerfile", "docker-compose.yml"):
+        assert (sources / name).exists(), name
+    for name in ("LICENSE", "CHANGELOG.md", "README.md", "constraints.txt"):
+        assert (sources / name).is_file(), name
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (sources / "README.md").read_text())
+    assert [link for link in links if not (sources / link).exists()] == []
+
+
 @pytest.mark.timeout(300)
-def test_without_the_extra_sessionctl_says_what_to_install(python: Path) -> None:
+def test_without_the_extra_sessionctl_says_what_to_install(scripts: Path, tmp_path: Path) -> None:
     """The script is there with every install; it needs the extra to do anything."""
-    command = [str(python.parent / "sessionctl"), "stats"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ended = _run(tmp_path, scripts / "sessionctl", "stats")
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "pip install 'sessionstore[cli]'" in ended.stderr
 
 
 @pytest.mark.timeout(300)
-def test_the_snippet_of_the_readme_runs_as_it_stands(python: Path, tmp_path: Path) -> None:
+def test_the_snippet_of_the_readme_runs_as_it_stands(scripts: Path, folder: Path) -> None:
     """Pasted next to `sessiond serve --dev`, from an installed wheel, it does what it says."""
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    with serving(python, tmp_path) as printed:
-        assert "127.0.0.1:7700" in printed
-        result = subprocess.run(
-            [str(python), "-c", snippets[0]],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"session [\w-]{24} until .*\nvalid: True\nvalid: False\n", result.stdout)
+    done = _run(folder, scripts / "python", "-c", snippets[0])
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"session [\w-]{24} until .*\nvalid: True\nvalid: False\n", done.stdout)
+
+
+@pytest.mark.timeout(300)
+def test_the_quickstart_of_the_sdist_runs_against_the_wheel(
+    scripts: Path, folder: Path, sources: Path
+) -> None:
+    """From login to logout."""
+    done = _run(folder, scripts / "python", sources / "examples" / "quickstart.py")
+    assert done.returncode == 0, done.stderr
+    assert "logged in:" in done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_the_installed_server_is_healthy_and_shows_its_settings(
+    scripts: Path, folder: Path
+) -> None:
+    """By the commands that a deployment runs."""
+    sessiond = scripts / "sessiond"
+    health = _run(folder, sessiond, "health", "--address", "127.0.0.1:7700")
+    assert (health.returncode, health.stdout) == (0, "SERVING\n")
+    assert _run(folder, sessiond, "config", "check", "--dev").returncode == 0
+    assert "session_cap = 10" in _run(folder, sessiond, "config", "show", "--dev").stdout

@@ -138,8 +138,11 @@ class Api(Calls):
         return self._stub.RevokeSession(pb.RevokeSessionRequest(**fields), **self._options)
 
     def revoke_user(self, user_id: str, **fields: Any) -> tuple[str, ...]:
+        return tuple(self.revoke_all(user_id, **fields).session_ids)
+
+    def revoke_all(self, user_id: str, **fields: Any) -> pb.RevokeUserSessionsResponse:
         request = pb.RevokeUserSessionsRequest(user_id=user_id, **fields)
-        return tuple(self._stub.RevokeUserSessions(request, **self._options).session_ids)
+        return self._stub.RevokeUserSessions(request, **self._options)
 
     def adopt(self, user_id: str, external_id: str, **fields: Any) -> pb.AdoptSessionResponse:
         request = pb.AdoptSessionRequest(user_id=user_id, external_id=external_id, **fields)

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import re
 import stat
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 
-from sessiond import __main__
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keymaker import create_keys
+from tests.commands import Command
 from tests.rpc.calls import Api
 from tests.rpc.serving import Server
 
-Command = Callable[..., tuple[int | str | None, str, str]]
 DAY_S = 86_400
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs a command in this process; exit status or last words, output and errors."""
-
-    def run(*arguments: object) -> tuple[int | str | None, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sessiond", *map(str, arguments)])
-        status: int | str | None = 0
-        try:
-            __main__.main()
-        except SystemExit as end:
-            status = end.code
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

@@ -105,14 +105,19 @@ class Inside:
             while cursor != b"0":
                 cursor, keys = await node.send("SCAN", cursor or 0, *match)
                 found.update(key.decode() for key in keys)
-        return sorted(k for k in found if not k.endswith((":meta", ":profiles", ":probe")))
+        ours = (":meta", ":profiles", ":probe", ":mark")
+        return sorted(key for key in found if not key.endswith(ours))
+
+    async def delete(self, *keys: str) -> None:
+        """Delete keys of any partitions."""
+        by_base: dict[str, list[str]] = defaultdict(list)
+        for key in keys:
+            by_base[base_of(key)].append(key)
+        await asyncio.gather(*(self.ask("UNLINK", *those) for those in by_base.values()))
 
     async def wipe(self) -> None:
         """Leave nothing below the prefix but the registration."""
-        by_base: dict[str, list[str]] = defaultdict(list)
-        for key in await self.all_keys():
-            by_base[base_of(key)].append(key)
-        await asyncio.gather(*(self.ask("UNLINK", *keys) for keys in by_base.values()))
+        await self.delete(*await self.all_keys())
 
     async def snapshot(self) -> dict[str, Any]:
         """Everything stored, to tell whether a call changed anything."""

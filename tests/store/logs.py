@@ -66,6 +66,10 @@ class Following:
         while not condition():
             await self.read()
 
+    async def given(self, sessions: list[str]) -> None:
+        """Read until events of these sessions are all that was given, in this order."""
+        await self.until(lambda: self.sessions == sessions)
+
     async def checkpoint(self) -> Checkpoint:
         """The next one."""
         before = len(self.checkpoints)

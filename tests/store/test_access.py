@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -9,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio.connection import AbstractConnection
 
 from sessiond.domain.errors import StartupError, StoreUnavailableError
 from sessiond.store.access import Access
-from sessiond.store.connect import open_link
+from sessiond.store.connect import connections, open_link
 from sessiond.store.engine_errors import ConnectionLostError
+from sessiond.store.line import Line
 from sessiond.store.link import LinkLimits
 from tests.certificates import Authority
 from tests.engines import RealEngine, require_engine, start_real_engine
+from tests.rpc.engines import hung
+from tests.store.inside import until
 
 LIMITS = LinkLimits(connect_s=5, read_s=5)
 AUTHORITY = Authority()
@@ -168,6 +173,31 @@ async def test_plaintext_is_not_taken_by_an_encrypted_engine(encrypted: RealEngi
     """A URL without TLS reaches nothing there."""
     with pytest.raises(StoreUnavailableError):
         await _ask(encrypted.url.replace("rediss", "redis"))
+
+
+async def test_an_engine_that_hangs_holds_no_connection_open(
+    encrypted: RealEngine, files: Path
+) -> None:
+    """TLS would wait half a minute for it to say goodbye."""
+    made: list[AbstractConnection] = []
+
+    def make() -> AbstractConnection:
+        made.append(connect())
+        return made[-1]
+
+    connect = connections(encrypted.url, LIMITS, _with(files))
+    line = await Line.open(make, LIMITS)
+    assert made[0]._writer
+    theirs = made[0]._writer.get_extra_info("socket")
+    with hung(encrypted):
+        await line.close()
+
+        async def is_closed() -> bool:
+            await asyncio.sleep(0)
+            return bool(theirs.fileno() == -1)
+
+        async with asyncio.timeout(5):
+            await until(is_closed)
 
 
 async def test_a_certificate_of_ours_is_shown(mutual: RealEngine, files: Path) -> None:

@@ -177,7 +177,7 @@ async def test_of_a_session_that_is_gone_the_events_tell(
     revoked = await store.revoke(ended.id, EndReason.LOGOUT, "app")
     assert revoked is not None
     await inside.let_pass(MINUTE)
-    await inside.ask("DEL", inside.key(lost.id), inside.key(alone.id))
+    await inside.delete(inside.key(lost.id), inside.key(alone.id))
     await store.prune_user(ALICE)
     await inside.ask("DEL", inside.key(ended.id), inside.key(expired.id))
     for _ in range(10):

@@ -26,7 +26,7 @@ async def first(engine: Engine) -> AsyncIterator[tuple[Store, Inside]]:
     yield store, inside
     pinned = [base + name for base in inside.keys.bases for name in ("meta", "profiles")]
     await inside.wipe()
-    await inside.ask("UNLINK", *pinned)
+    await inside.delete(*pinned)
     await inside.runner.close()
 
 

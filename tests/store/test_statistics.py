@@ -106,7 +106,7 @@ class Counted:
         self._link = link
         self.figures = link.figures
         self.sent = 0
-        self.close, self.holder = link.close, link.holder
+        self.name, self.close, self.holder = link.name, link.close, link.holder
 
     def send(self, *command: Argument) -> Awaitable[Any]:
         self.sent += 1

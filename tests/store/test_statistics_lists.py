@@ -71,7 +71,7 @@ async def test_what_is_no_longer_kept_is_not_recent(
 ) -> None:
     """And pages are as full as they can be."""
     made = [await login(store, f"user-{i}") for i in range(20)]
-    await inside.ask("DEL", *(inside.key(s.id) for s in made[5:15]))
+    await inside.delete(*(inside.key(s.id) for s in made[5:15]))
     left = [s.id for s in made[:5] + made[15:]][::-1]
     assert [s.id for s in await all_recent(statistician, 3)] == left
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable, Iterator
@@ -96,6 +97,16 @@ class Cluster:
         """Those that run and take themselves for one."""
         return [node for node in self.running if node.is_primary()]
 
+    @property
+    def moves_whole(self) -> bool:
+        """Whether the engine can move a slot at one moment."""
+        return self.name == "valkey"
+
+    def other_than(self, slot: int) -> ClusterNode:
+        """A primary that does not hold a slot."""
+        holder = self.holder(slot)
+        return next(node for node in self.primaries() if node is not holder)
+
     def holder(self, slot: int) -> ClusterNode:
         """The primary that holds a slot, as it says itself."""
         return next(node for node in self.primaries() if _holds(node, slot))
@@ -113,17 +124,35 @@ class Cluster:
             )
         )
 
-    def crash(self, primary: ClusterNode) -> ClusterNode:
-        """Kill a primary and return who takes over, once it has."""
-        heir = self.replica_of(primary)
-        primary.engine.kill9()
-        _until(lambda: heir.is_primary() and heir.info()["cluster_state"] == "ok")
-        return heir
+    def take_over(self) -> None:
+        """Wait until a primary that was killed has been replaced."""
+        _until(
+            lambda: (
+                len(self.primaries()) == PRIMARIES
+                and all(node.info()["cluster_state"] == "ok" for node in self.running)
+            )
+        )
 
-    def revive(self, node: ClusterNode) -> None:
-        """Start a node again, which comes back as a replica, and wait until it is in step."""
-        node.engine.start()
-        self.settle()
+    @contextmanager
+    def cut_off(self, replica: ClusterNode, primary: ClusterNode) -> Iterator[None]:
+        """A replica that hears nothing more of its primary, and may take its place all the same."""
+        replica.ask("CONFIG", "SET", "masteruser", "nobody", "masterauth", "wrong")
+        primary.ask("CLIENT", "KILL", "TYPE", "replica")
+        _until(lambda: replica.ask("ROLE")[3] != b"connected")
+        try:
+            yield
+        finally:
+            replica.ask("CONFIG", "SET", "masteruser", "", "masterauth", "")
+
+    async def mend(self) -> None:
+        """Start those again that were killed, and wait until all are in step.
+
+        The calling thread must outlive them.
+        """
+        for node in self.nodes:
+            if not node.engine.pid:
+                node.engine.start()
+        await asyncio.to_thread(self.settle)
 
     def swap(self, primary: ClusterNode) -> ClusterNode:
         """Hand a primary's place to its replica, in order; who has it now."""

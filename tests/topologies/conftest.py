@@ -75,7 +75,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 @pytest.fixture
 async def opened(cluster: Cluster) -> AsyncIterator[tuple[Store, Inside]]:
     """A registered store without sessions on the cluster, and its inside."""
-    cluster.settle()
+    await cluster.mend()
     store, inside = open_store(cluster, f"t{uuid.uuid4().hex[:12]}")
     await store.register(PROFILES)
     yield store, inside

@@ -68,9 +68,14 @@ def start_nodes(
         yield nodes
 
 
-def eventually(condition: Callable[[], object], *, within_s: float = 30.0) -> None:
-    """Wait until a condition holds; fail if it does not in time."""
+def eventually(
+    condition: Callable[[], object],
+    *,
+    within_s: float = 30.0,
+    otherwise: Callable[[], str] = str,
+) -> None:
+    """Wait until a condition holds; fail if it does not in time, and say what is instead."""
     deadline = time.monotonic() + within_s
     while not condition():
-        assert time.monotonic() < deadline, f"not within {within_s:g} s"
+        assert time.monotonic() < deadline, f"not within {within_s:g} s\n{otherwise()}"
         time.sleep(0.01)

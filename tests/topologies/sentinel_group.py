@@ -123,7 +123,12 @@ class Group:
         for node in self.nodes:
             if node.engine.pid is None:
                 node.engine.start()
-        eventually(self.is_whole)
+        eventually(self.is_whole, otherwise=self.described)
+
+    def described(self) -> str:
+        """What everybody says of the replication."""
+        nodes = [(n.port, n.engine.pid, n.replication()) for n in self.nodes]
+        return "\n".join(map(str, [*nodes, *map(self._about, self.sentinels)]))
 
     def is_whole(self) -> bool:
         """Whether all replicas follow the primary, and every sentinel knows them and the others."""
@@ -209,4 +214,9 @@ def _start_sentinel(primary: int, quorum: int, tls: Mapping[str, str]) -> Iterat
 def _client_tls(tls: Mapping[str, str]) -> dict[str, Any]:
     if not tls:
         return {}
-    return {"ssl": True, "ssl_ca_certs": tls["tls-ca-cert-file"]}
+    return {
+        "ssl": True,
+        "ssl_ca_certs": tls["tls-ca-cert-file"],
+        "ssl_certfile": tls["tls-cert-file"],
+        "ssl_keyfile": tls["tls-key-file"],
+    }

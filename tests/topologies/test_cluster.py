@@ -22,7 +22,7 @@ from tests.conftest import rounds
 from tests.engines import require_engine, start_real_engine
 from tests.store.inside import Inside, open_store
 from tests.store.kit import ALICE, PROFILES, login, refresh, stranger_to
-from tests.topologies.cluster import PRIMARIES, Cluster, ClusterNode
+from tests.topologies.cluster import PRIMARIES, Cluster
 
 CALLER = "tests"
 
@@ -30,12 +30,6 @@ CALLER = "tests"
 def slot_of(inside: Inside, user: str = ALICE) -> int:
     """The slot of a user's keys."""
     return slot_of_key(inside.keys.of_user(user))
-
-
-def other_than(cluster: Cluster, slot: int) -> ClusterNode:
-    """A primary that does not hold a slot."""
-    holder = cluster.holder(slot)
-    return next(node for node in cluster.primaries() if node is not holder)
 
 
 @pytest.mark.parametrize("primaries", range(1, 17))
@@ -114,7 +108,7 @@ async def test_a_slot_that_moved_is_followed(
     slot = slot_of(inside)
     session = await login(store)
     for _ in range(rounds(3)):
-        cluster.move(slot, other_than(cluster, slot))
+        cluster.move(slot, cluster.other_than(slot))
         session = (await refresh(store, session)).session
         assert [s.id for s in (await store.list(ALICE, 10)).sessions] == [session.id]
 
@@ -126,7 +120,7 @@ async def test_no_script_sees_half_of_a_partition(
     slot = slot_of(inside)
     for _ in range(rounds(3)):
         sessions = [await login(store) for _ in range(5)]
-        target = other_than(cluster, slot)
+        target = cluster.other_than(slot)
         cluster.open_move(slot, target)
         calls: list[asyncio.Task[object]] = [asyncio.create_task(login(store))]
         calls += [asyncio.create_task(refresh(store, session)) for session in sessions]
@@ -149,7 +143,7 @@ async def test_calls_that_wait_for_a_slot_are_bounded(
     """More of them are refused at once, as everywhere."""
     slot, session = slot_of(inside), await login(store)
     few, _ = open_store(cluster, inside.prefix, limits=LinkLimits(in_flight=5))
-    target = other_than(cluster, slot)
+    target = cluster.other_than(slot)
     cluster.open_move(slot, target)
     calls = [asyncio.create_task(few.get(session.id)) for _ in range(12)]
     done, waiting = await asyncio.wait(calls, timeout=0.5)
@@ -165,7 +159,7 @@ async def test_who_goes_away_does_not_leave_others_waiting(
 ) -> None:
     """Calls end at their deadlines, in any order; those that stay have their answers."""
     slot, session = slot_of(inside), await login(store)
-    target = other_than(cluster, slot)
+    target = cluster.other_than(slot)
     cluster.open_move(slot, target)
     calls = [asyncio.create_task(store.get(session.id)) for _ in range(10)]
     for call in calls[:5]:

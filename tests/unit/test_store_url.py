@@ -62,6 +62,8 @@ def test_the_embedded_engine_has_a_directory() -> None:
         ("http://h", "must start with one of embedded://, redis://"),
         ("redis://", "lacks a host"),
         ("redis://a,b", "names one node"),
+        ("redis://a:p/w@h/0", "must be percent-encoded"),
+        ("redis://a:p?w@h/0", "must be percent-encoded"),
         ("redis://h/x", "'x' is not the number of a database"),
         ("redis://h/1/2", "too many parts"),
         ("redis://h:99999", "Port out of range"),

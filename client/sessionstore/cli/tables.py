@@ -64,6 +64,11 @@ def session_table(sessions: Iterable[Session], *, users: bool = True) -> Table:
     return made
 
 
+def confirmation(replicas: int | None) -> tuple[str, ...]:
+    """How many replicas have an ending; nothing if they were not asked."""
+    return () if replicas is None else (f"confirmed by {counted(replicas, 'replica')}",)
+
+
 def session_fields(session: Session) -> RenderableType:
     """One session in full."""
     client, authentication = session.client, session.authentication

@@ -732,6 +732,12 @@ class RevokeSessionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_FIELD_NUMBER: _builtins.int
+    REPLICAS_CONFIRMED_FIELD_NUMBER: _builtins.int
+    replicas_confirmed: _builtins.int
+    """How many replicas have the ending, where the service waits for them. It waits for a time only, so
+    this may be less than it was told to wait for: then a failover within moments may bring the
+    session back, until the service ends it again. Unset if it does not wait, or nothing ended.
+    """
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The ended session; unset if it is unknown."""
@@ -740,12 +746,15 @@ class RevokeSessionResponse(_message.Message):
         self,
         *,
         session: _session_pb2.Session | None = ...,
+        replicas_confirmed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_replicas_confirmed", b"_replicas_confirmed", "replicas_confirmed", b"replicas_confirmed", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replicas_confirmed", b"_replicas_confirmed", "replicas_confirmed", b"replicas_confirmed", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__replicas_confirmed: _TypeAlias = _typing.Literal["replicas_confirmed"]  # noqa: Y015
+    _WhichOneofArgType__replicas_confirmed: _TypeAlias = _typing.Literal["_replicas_confirmed", b"_replicas_confirmed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replicas_confirmed) -> _WhichOneofReturnType__replicas_confirmed | None: ...
 
 Global___RevokeSessionResponse: _TypeAlias = RevokeSessionResponse  # noqa: Y015
 
@@ -795,6 +804,12 @@ class RevokeUserSessionsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SESSION_IDS_FIELD_NUMBER: _builtins.int
+    REPLICAS_CONFIRMED_FIELD_NUMBER: _builtins.int
+    replicas_confirmed: _builtins.int
+    """How many replicas have the ending, where the service waits for them. It waits for a time only, so
+    this may be less than it was told to wait for: then a failover within moments may bring the
+    sessions back, until the service ends them again. Unset if it does not wait, or nothing ended.
+    """
     @_builtins.property
     def session_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The ids of the sessions that this request ended."""
@@ -803,12 +818,15 @@ class RevokeUserSessionsResponse(_message.Message):
         self,
         *,
         session_ids: _abc.Iterable[_builtins.str] | None = ...,
+        replicas_confirmed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_replicas_confirmed", b"_replicas_confirmed", "replicas_confirmed", b"replicas_confirmed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_ids", b"session_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_replicas_confirmed", b"_replicas_confirmed", "replicas_confirmed", b"replicas_confirmed", "session_ids", b"session_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__replicas_confirmed: _TypeAlias = _typing.Literal["replicas_confirmed"]  # noqa: Y015
+    _WhichOneofArgType__replicas_confirmed: _TypeAlias = _typing.Literal["_replicas_confirmed", b"_replicas_confirmed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replicas_confirmed) -> _WhichOneofReturnType__replicas_confirmed | None: ...
 
 Global___RevokeUserSessionsResponse: _TypeAlias = RevokeUserSessionsResponse  # noqa: Y015
 

@@ -1,17 +1,26 @@
-"""grpc.health.v1: SERVING while Redis answers and the server is not stopping."""
+"""grpc.health.v1: SERVING while Redis answers and the server is not stopping.
+
+The name `liveness` is SERVING from the start to the stop, whatever the store does: who restarts a
+server for want of its store makes nothing better.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
 from sessiond.rpc.methods import SERVICES
+from sessiond.rpc.server import Transport, listening_server
 
-_NAMES = ("", *SERVICES)
+LIVENESS: Final = "liveness"
+"""What to ask the health of, for whether the process answers."""
+_NAMES: Final = ("", *SERVICES)
+_LARGEST_REQUEST: Final = 16_384
+_LONGEST_S: Final = 1800.0
 
 
 class _EndingServicer(HealthServicer):  # type: ignore[misc]
@@ -48,14 +57,41 @@ class Health:
 
     def __init__(self, server: grpc.aio.Server) -> None:
         self._servicer = _EndingServicer()
+        self.answer_on(server)
+
+    def answer_on(self, server: grpc.aio.Server) -> None:
+        """Give the same answers on one more server, which has not started yet."""
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set(self, *, serving: bool) -> None:
         """Tell those who ask, and those who watch."""
         status = health_pb2.HealthCheckResponse.ServingStatus
+        await self._servicer.set(LIVENESS, status.SERVING)
         for name in _NAMES:
             await self._servicer.set(name, status.SERVING if serving else status.NOT_SERVING)
 
     async def stop(self) -> None:
         """NOT_SERVING from now on, whatever comes after."""
         await self._servicer.end()
+
+
+class HealthPort:
+    """Health at an address of its own, in plaintext: kubelets and the like speak no TLS."""
+
+    def __init__(self, listen: str, health: Health) -> None:
+        """Take the address.
+
+        Raises:
+            StartupError: it cannot be listened on.
+        """
+        self._server, port = listening_server(Transport(listen, None, _LARGEST_REQUEST, _LONGEST_S))
+        self.address: Final = f"{listen.rpartition(':')[0]}:{port}"
+        health.answer_on(self._server)
+
+    async def start(self) -> None:
+        """Answer."""
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Answer no more."""
+        await self._server.stop(None)

@@ -101,16 +101,21 @@ class SessionServicer:
             call.request, self._sessions.session_of_token
         )
         _note_if_by_admin(call, reason)
-        session = await self._sessions.revoker.revoke(call.caller, call.session_id, reason)
-        return pb.RevokeSessionResponse(session=encode.session(session) if session else None)
+        ended = await self._sessions.revoker.revoke(call.caller, call.session_id, reason)
+        return pb.RevokeSessionResponse(
+            session=encode.session(ended.session) if ended.session else None,
+            replicas_confirmed=ended.replicas_confirmed,
+        )
 
     async def RevokeUserSessions(self, call: Call) -> Message:
         what, request_id = decode.user_revocation(call.request)
         _note_if_by_admin(call, what.reason, user_id=what.user_id)
-        ids = await self._sessions.revoker.revoke_user(call.caller, what, request_id)
+        ended = await self._sessions.revoker.revoke_user(call.caller, what, request_id)
         if call.act:
-            call.act["ended_sessions"] = len(ids)
-        return pb.RevokeUserSessionsResponse(session_ids=ids)
+            call.act["ended_sessions"] = len(ended.session_ids)
+        return pb.RevokeUserSessionsResponse(
+            session_ids=ended.session_ids, replicas_confirmed=ended.replicas_confirmed
+        )
 
     async def AdoptSession(self, call: Call) -> Message:
         what, request_id = decode.adoption(call.request)

@@ -110,7 +110,7 @@ class _Audit:
                 self._sets[partition].append((profile, user))
             case "h":
                 self._sets[partition].append(("", rest))
-            case "probe":
+            case "probe" | "mark":
                 pass
             case _:
                 self._others[partition].append(located.name)

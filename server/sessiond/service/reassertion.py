@@ -77,7 +77,8 @@ class Reassertion:
             self._count(failovers=1)
             self._log.warning("store_failover", endings=len(self._endings))
             self._wanted.set()
-        self._histories = histories
+        # One that a node out of reach had is not new when it is back.
+        self._histories |= histories
 
     async def run(self) -> None:
         """Say the endings again after each failover, until cancelled."""

@@ -16,8 +16,13 @@ def variable(name: str) -> str:
     return ENV_PREFIX + name.upper()
 
 
+def flag(name: str) -> str:
+    """The flag of a setting on the command line."""
+    return "--" + name.replace("_", "-")
+
+
 class CommonSettings(BaseSettings):
-    """The settings that others depend on."""
+    """Development mode, and its place."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
 

@@ -11,7 +11,14 @@ from sessiond.settings.base import CommonSettings
 
 
 class OpsSettings(CommonSettings):
-    """The ops port and the logs."""
+    """The health port, the ops port and the logs."""
+
+    health_listen: str | None = Field(
+        default=None,
+        pattern=r"^.+:\d+$",
+        description="Address and port of one more gRPC server, in plaintext, that answers"
+        " grpc.health.v1 and nothing else: for probes that speak no TLS; by default there is none.",
+    )
 
     ops_listen: str | None = Field(
         default=None,

@@ -88,6 +88,21 @@ class StoreSettings(CommonSettings):
         description="How long the store may be silent while it owes answers, connecting included.",
     )
 
+    store_wait_replicas: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="RevokeSession and RevokeUserSessions wait until so many replicas have the"
+        " ending, and say how many do; 0 does not wait.",
+    )
+
+    store_wait_timeout: Duration = Field(
+        default=timedelta(milliseconds=500),
+        ge=timedelta(milliseconds=1),
+        le=timedelta(seconds=10),
+        description="How long they wait at most; then too the session has ended.",
+    )
+
     key_prefix: str = Field(
         default="ss",
         pattern=r"^[A-Za-z0-9_.-]{1,32}$",
@@ -113,6 +128,8 @@ class StoreSettings(CommonSettings):
             for name in ("store_ca_file", "store_cert_file"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"{variable(name)}: the store is reached without TLS")
+        if self.store_wait_replicas and self.effective_store_url.startswith("embedded"):
+            raise ValueError("SESSIOND_STORE_WAIT_REPLICAS: the embedded engine has no replicas")
         return self
 
     @property

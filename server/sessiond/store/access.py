@@ -86,6 +86,16 @@ class Access:
         )
 
 
+class EncryptedConnection(SSLConnection):
+    """A connection over TLS that can end at once."""
+
+    async def disconnect(self, nowait: bool = False, *args: Any, **rest: Any) -> None:
+        """Disconnect; without waiting, it is not left open for a goodbye that may never come."""
+        if nowait and self._writer:
+            self._writer.transport.abort()
+        await super().disconnect(nowait, *args, **rest)
+
+
 class _PasswordFile(CredentialProvider):
     """Credentials whose password is read each time that they are needed."""
 
@@ -120,7 +130,7 @@ class Door:
 
     def at(self, address: Address) -> Connect:
         """Connections to a node over TCP, encrypted and verified under TLS."""
-        return self.through(Connection, SSLConnection, host=address.host, port=address.port)
+        return self.through(Connection, EncryptedConnection, host=address.host, port=address.port)
 
     def at_socket(self, path: str) -> Connect:
         """Connections to a node on this machine."""

@@ -37,6 +37,7 @@ class ClusterLink:
     """A link to a cluster. Not thread-safe: it belongs to one event loop."""
 
     def __init__(self, view: ClusterView, door: Door) -> None:
+        self.name = ""
         self._view: Final = view
         self._door: Final = door
         self.figures: Final = LinkFigures()
@@ -131,9 +132,9 @@ class ClusterLink:
             self._prune()
         node = self._nodes.get(address)
         if node is None:
-            node = self._nodes[address] = Multiplexer(
-                self._door.at(address), self._door.limits, self.figures
-            )
+            connect, name = self._door.at(address), f"{address.host}:{address.port}"
+            node = Multiplexer(connect, self._door.limits, name=name, figures=self.figures)
+            self._nodes[address] = node
         return node
 
     def _prune(self) -> None:

@@ -11,10 +11,12 @@ from sessiond.store.access import Access, Connect, Door
 from sessiond.store.cluster import ClusterLink
 from sessiond.store.cluster_tail import ClusterTail
 from sessiond.store.cluster_view import ClusterView
+from sessiond.store.keyspace import slot_of_key
 from sessiond.store.link import Link, LinkLimits
 from sessiond.store.log_tail import LogTail, TailWays
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.primary import Primary
+from sessiond.store.replica_wait import FindNode, Node
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.sentinels import Sentinels
 from sessiond.store.store_url import StoreUrl, Topology, redacted
@@ -70,6 +72,30 @@ def connections(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> Conn
     if parsed.topology is Topology.SENTINEL:
         return _primary(parsed, limits, access).through(door)
     raise StartupError(f"the store URL {redacted(url)!r} is not that of one node")
+
+
+def node_finder(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> FindNode:
+    """What finds the node that holds a partition, for who needs connections of its own to it.
+
+    Raises:
+        StartupError: the URL or a file is wrong.
+    """
+    parsed = StoreUrl.parse(url)
+    if parsed.topology is Topology.CLUSTER:
+        door = opened(parsed, limits, access)
+        view = ClusterView(parsed.addresses, door)
+
+        async def find_in_cluster(base: str) -> Node:
+            address = await view.primary(slot_of_key(base))
+            return Node(address, door.at(address), view.renew)
+
+        return find_in_cluster
+    only = Node("", connections(url, limits, access))
+
+    async def find(_: str) -> Node:
+        return only
+
+    return find
 
 
 def _primary(url: StoreUrl, limits: LinkLimits, access: Access) -> Primary:

@@ -22,6 +22,7 @@ local base = KEYS[1]
 local USERS, COUNTS, RECENT = base .. 'users', base .. 'n', base .. 'recent'
 local DEAD, LOG = base .. 'dead', base .. 'log'
 local META, PROFILES = base .. 'meta', base .. 'profiles'
+local MARK = base .. 'mark'
 local function session_key(id) return base .. 's:' .. id end
 local function live_key(profile, user) return base .. 'u:' .. profile .. ':' .. user end
 local function history_key(user) return base .. 'h:' .. user end
@@ -30,7 +31,7 @@ local function job_key(name) return base .. 'job:' .. name end
 """
 
 
-_SINGLE: Final = {"users", "n", "recent", "dead", "log", "meta", "profiles", "probe"}
+_SINGLE: Final = {"users", "n", "recent", "dead", "log", "meta", "profiles", "probe", "mark"}
 """Families of one key in a partition."""
 
 

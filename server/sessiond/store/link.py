@@ -26,6 +26,9 @@ class LinkLimits:
 class Link(Protocol):
     """A way to a store: to its one node, or to all of them."""
 
+    name: str
+    """Tells the nodes of a store from one another; empty where there is but one."""
+
     @property
     def figures(self) -> LinkFigures:
         """What went over it."""

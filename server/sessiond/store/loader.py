@@ -26,6 +26,7 @@ SCRIPT_NAMES: Final = (
     "audit_indexes",
     "audit_sessions",
     "audit_ttls",
+    "confirm",
     "create",
     "dangling",
     "delete_user",

@@ -53,6 +53,8 @@ class Multiplexer:
         self,
         make_connection: Callable[[], AbstractConnection],
         limits: LinkLimits,
+        *,
+        name: str = "",
         figures: LinkFigures | None = None,
     ) -> None:
         """Set the way to the node.
@@ -60,8 +62,10 @@ class Multiplexer:
         Args:
             make_connection: makes a connection that is not connected yet.
             limits: how long the node is waited for.
+            name: tells it from other nodes of the store.
             figures: where is counted; by default figures of its own.
         """
+        self.name = name
         self.figures: Final = figures or LinkFigures()
         self._make_connection: Final = make_connection
         self._limits: Final = limits

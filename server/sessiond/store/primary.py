@@ -6,10 +6,10 @@ import asyncio
 from typing import Any, Final
 
 import structlog
-from redis.asyncio.connection import Connection, SSLConnection
+from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from sessiond.store.access import Connect, Door
+from sessiond.store.access import Connect, Door, EncryptedConnection
 from sessiond.store.sentinels import Sentinels
 from sessiond.store.store_url import Address
 
@@ -110,5 +110,5 @@ class PrimaryConnection(Connection):
         await self._primary.forget(self)
 
 
-class PrimarySSLConnection(PrimaryConnection, SSLConnection):
+class PrimarySSLConnection(PrimaryConnection, EncryptedConnection):
     """To the primary, over TLS."""

@@ -70,6 +70,10 @@ class ScriptRunner:
         """Run one plain command that only reads, sent again like an idempotent script."""
         return await _repeated(partial(self._link.send, *command))
 
+    async def holder(self, key: str) -> Link:
+        """The link to the node that holds a key now; raises like `Link.holder`."""
+        return await self._link.holder(key)
+
     async def nodes(self, keys: Iterable[str]) -> dict[Link, str]:
         """A link to each node that holds some of the keys, with one that it holds.
 

@@ -81,6 +81,10 @@ class ScriptSet:
         """Run one plain command on one key that only reads."""
         return await self._runner.read(*command)
 
+    async def holder(self, key: str) -> Link:
+        """The link to the node that holds a key now."""
+        return await self._runner.holder(key)
+
     async def nodes(self) -> tuple[Link, ...]:
         """A link to each node that holds some of the partitions, for commands that name no key."""
         return tuple(await self._runner.nodes(self.keys.bases))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final, NamedTuple, Self
@@ -83,6 +84,8 @@ class StoreUrl:
         if scheme is None:
             known = ", ".join(f"{name}://" for name in _SCHEMES if name != "fakeredis")
             raise ValueError(f"it must start with one of {known}")
+        if parts.scheme not in _WITH_PATH and "@" in parts.path + parts.query + parts.fragment:
+            raise ValueError("its user and password must be percent-encoded")
         if parts.fragment:
             raise ValueError("it takes no #fragment")
         username, password, place = _credentials(parts.netloc)
@@ -120,9 +123,13 @@ class StoreUrl:
 
 def redacted(url: str) -> str:
     """The URL without user, password and query, fit for a log."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    if scheme not in _WITH_PATH:
+        # Also of a password that is not quoted, and looks like a path or a query.
+        place, slash, path = rest.rpartition("@")[2].partition("/")
+    shown = place.rpartition("@")[2] + slash + path
+    return f"{scheme}://{re.split('[?#]', shown)[0]}"
 
 
 def _credentials(netloc: str) -> tuple[str | None, str | None, str]:

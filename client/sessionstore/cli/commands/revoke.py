@@ -10,7 +10,7 @@ from sessionstore.cli.command import Cli
 from sessionstore.cli.credentials import credential
 from sessionstore.cli.exits import ExitCode, Failure
 from sessionstore.cli.options import AnySessionId, TokenFile
-from sessionstore.cli.tables import session_fields
+from sessionstore.cli.tables import confirmation, session_fields
 from sessionstore.types import EndReason
 
 
@@ -33,6 +33,6 @@ def revoke(
     ended = cli.sessions.revoke(
         session_id=named.session_id, refresh_token=named.refresh_token, reason=reason
     )
-    if ended is None:
+    if ended.session is None:
         raise Failure("there is no such session", ExitCode.NOT_FOUND)
-    cli.output.show(ended, session_fields(ended))
+    cli.output.show(ended, session_fields(ended.session), *confirmation(ended.replicas_confirmed))

@@ -9,7 +9,7 @@ import typer
 from sessionstore.cli.asking import confirm
 from sessionstore.cli.command import Cli
 from sessionstore.cli.options import RequestId, UserId, Yes
-from sessionstore.cli.tables import counted, plain
+from sessionstore.cli.tables import confirmation, counted, plain
 from sessionstore.types import EndReason
 
 
@@ -33,4 +33,9 @@ def revoke_user(
     ended = cli.sessions.revoke_user(
         user, except_session_id=keep, reason=reason, request_id=request_id
     )
-    cli.output.show({"session_ids": ended}, f"{counted(len(ended), 'session')} ended", *ended)
+    cli.output.show(
+        ended,
+        f"{counted(len(ended.session_ids), 'session')} ended",
+        *ended.session_ids,
+        *confirmation(ended.replicas_confirmed),
+    )

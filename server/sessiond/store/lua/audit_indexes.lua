@@ -30,7 +30,7 @@ local function next_visit(user)
 end
 
 local function check_visit(drifts, user, visit_at, first)
-  if visit_at and visit_at <= first then return drifts end
+  if visit_at and visit_at <= first + MOVED_MS then return drifts end
   local kind = visit_at and 'USER_ENTRY_LATE' or 'USER_ENTRY_MISSING'
   return add(drifts, kind, user, user, function() visit(user, next_visit(user)) end)
 end
@@ -53,13 +53,13 @@ local function fine_until(id, score, user, profile)
   if f[1] ~= user or not has_all_fields(f) then return nil end
   if profile == '' then
     local ended = f[9] and tonumber(f[10])
-    if not ended or runs_out ~= ended + RETENTION then return nil end
+    if not ended or not is_near(runs_out, ended + RETENTION) then return nil end
     local surely_dead = ended + longest_access() + LEEWAY <= now
     return (surely_dead or redis.call('ZSCORE', DEAD, id)) and runs_out or nil
   end
   if f[9] or f[10] or (f[8] or 'default') ~= profile then return nil end
   local expiry = tonumber(f[3])
-  if not expiry or runs_out ~= expiry + REMEMBERED_MS then return nil end
+  if not expiry or not is_near(runs_out, expiry + REMEMBERED_MS) then return nil end
   return is_placed(id, profile, f[2], score) and expiry or nil
 end
 

@@ -10,6 +10,12 @@ local SHORTEST = math.min(RETENTION, tonumber(settings[1] or RETENTION))
 local LONGEST = math.max(RETENTION, tonumber(settings[2] or RETENTION))
 local ACCESS_SINCE = tonumber(settings[3] or 0)
 
+-- A slot that moves key by key carries the time that is left, not when it runs out: each move shifts it
+-- by what it took, and by what the clocks of the two nodes differ.
+local MOVED_MS = 10000
+
+local function is_near(runs_out, right) return math.abs(runs_out - right) <= MOVED_MS end
+
 -- By profile, what its sets are ordered by.
 local orders, order_pairs = {}, redis.call('HGETALL', PROFILES)
 for i = 1, #order_pairs, 2 do orders[order_pairs[i]] = order_pairs[i + 1] end
@@ -39,8 +45,9 @@ end
 
 local function check_ttl(drifts, id, user, runs_out, expiry, ended)
   local right = ended and ended + RETENTION or expiry + REMEMBERED_MS
-  if runs_out == right then return drifts end
-  if ended and ended + SHORTEST <= runs_out and runs_out <= ended + LONGEST then return drifts end
+  if is_near(runs_out, right) then return drifts end
+  local shortest, longest = (ended or 0) + SHORTEST - MOVED_MS, (ended or 0) + LONGEST + MOVED_MS
+  if ended and shortest <= runs_out and runs_out <= longest then return drifts end
   return add(drifts, runs_out == -1 and 'TTL_MISSING' or 'TTL_WRONG', id, user, function()
     redis.call('PEXPIREAT', session_key(id), int(right))
     if ended then visit(user, right) end
