@@ -104,8 +104,8 @@ def promtool() -> str:
 
 
 def test_promtool_finds_no_fault(promtool: str, rules: list[dict[str, Any]]) -> None:
-    """In the rules; and their own tests pass, which know every alert."""
-    for arguments in (("check", "rules", ALERTS.name), ("test", "rules", "alerts_test.yml")):
+    """In the configuration with its rules; and their own tests pass, which know every alert."""
+    for arguments in (("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")):
         done = subprocess.run(
             [promtool, *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False
         )
