@@ -42,6 +42,12 @@ def test_partitions_are_spread_evenly(primaries: int) -> None:
     assert sum(held.values()) == PARTITIONS
 
 
+@pytest.mark.parametrize("key", ["", "a", "{a}b", "a{b}c", "a{}b{c}", "{{a}b}", "{a", "a}", "ä{ü}"])
+def test_slots_are_those_of_the_engine(cluster: Cluster, key: str) -> None:
+    """Whatever braces a key has."""
+    assert slot_of_key(key) == cluster.nodes[0].ask("CLUSTER", "KEYSLOT", key)
+
+
 async def test_every_primary_holds_its_share(cluster: Cluster, inside: Inside) -> None:
     """Of the registration, which is in every partition."""
     nodes = await inside.runner.nodes(inside.keys.bases)

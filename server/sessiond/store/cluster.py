@@ -54,7 +54,7 @@ class ClusterLink:
         """Send a command to the node that holds its key; see `Link.send`."""
         if self._closed:
             raise StoreUnavailableError("the connection to the store was closed")
-        slot = slot_of_key(str(command[_KEY_AT.get(str(command[0]), 1)]))
+        slot = slot_of_key(_key_of(command))
         if slot not in self._barred:
             try:
                 return await self._ask(slot, command)
@@ -145,6 +145,11 @@ class ClusterLink:
             leaving = asyncio.ensure_future(self._nodes.pop(address).close())
             self._leaving.add(leaving)
             leaving.add_done_callback(self._leaving.discard)
+
+
+def _key_of(command: tuple[Argument, ...]) -> str:
+    key = command[_KEY_AT.get(str(command[0]), 1)]
+    return key.decode() if isinstance(key, bytes) else str(key)
 
 
 def _rests_s() -> Iterator[float]:
