@@ -21,6 +21,8 @@ from tests.rpc.calls import Api
 from tests.rpc.serving import eventually
 
 _TIMEOUT_S: Final = 30.0
+_START_TIMEOUT_S: Final = 90.0
+"""Of several processes, on a machine that does more."""
 _WELCOME: Final = re.compile(r"serves on (\S+) \(development")
 
 
@@ -95,12 +97,17 @@ class Sessiond:
 
     def wait_until(self, event: str) -> None:
         """Until it has logged an event."""
-        eventually(lambda: self.logged(event) or self.process.poll() is not None, within_s=30)
+        eventually(
+            lambda: self.logged(event) or self.process.poll() is not None,
+            within_s=_START_TIMEOUT_S,
+        )
         assert self.logged(event), self.errors.read_text()
 
     def wait_until_welcome(self) -> None:
         """Until it has printed its address and token."""
-        eventually(lambda: _WELCOME.search(self.printed) or self.process.poll(), within_s=30)
+        eventually(
+            lambda: _WELCOME.search(self.printed) or self.process.poll(), within_s=_START_TIMEOUT_S
+        )
         assert _WELCOME.search(self.printed), self.errors.read_text()
 
     def ends(self, number: signal.Signals) -> int:

@@ -20,7 +20,7 @@ def test_what_a_worker_cannot_start_with_ends_the_start(directory: Path) -> None
     """With its sentence, once, and nothing left."""
     (directory / "callers.toml").write_text("[callers.x]\nroles = ['king']\n")
     callers = directory / "callers.toml"
-    said = refused_start(directory, "--dev", "--workers", "2", callers_file=callers, **DEV)
+    said = refused_start(directory, "--dev", "--workers", "1", callers_file=callers, **DEV)
     assert "callers.x" in said
 
 
@@ -47,7 +47,7 @@ def test_systemd_is_told(
     address = "\0" + directory.name + workers.__repr__()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(address)
-        manager.settimeout(30)
+        manager.settimeout(60)
         monkeypatch.setenv(systemd.SOCKET_VARIABLE, "@" + address[1:])
         with sessiond(directory, "--dev", *workers, log_format="json", **DEV) as server:
             assert manager.recv(1024) == b"READY=1"

@@ -34,7 +34,7 @@ def test_every_worker_answers(server: Supervised) -> None:
             sessions.create("alice")
         return {entry["worker"] for entry in server.events("call")}
 
-    eventually(lambda: answering() == {0, 1}, within_s=30)
+    eventually(lambda: answering() == {0, 1}, within_s=60)
     assert len(server.pids()) == 2
 
 
