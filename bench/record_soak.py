@@ -22,7 +22,7 @@ from results import MADE, RESULTS, environment, update_section
 ROOT: Final = Path(__file__).resolve().parent.parent
 DEFAULT_ROUNDS: Final = 200
 COMMAND: Final = ("-m", "pytest", "-m", "soak", "-s")
-TESTS: Final = "tests/faults"
+TESTS: Final = ("tests/faults", "tests/topologies")
 MOST_SHARED: Final = 2
 """A test of long rounds may play one for so many that were asked for."""
 
@@ -99,7 +99,7 @@ def soak(rounds: int) -> Run:
     rows: list[Row] = []
     passed = 0
     with subprocess.Popen(
-        [sys.executable, *COMMAND, *(sys.argv[1:] or [TESTS])],
+        [sys.executable, *COMMAND, *(sys.argv[1:] or TESTS)],
         cwd=ROOT,
         env=os.environ | {"ROUNDS": str(rounds)},
         stdout=subprocess.PIPE,
