@@ -11,6 +11,7 @@ from sessiond.domain.errors import StartupError
 from sessiond.domain.jobs import JobOutcome, JobRecord, JobRun
 from sessiond.ops.metrics import Metrics
 from sessiond.service.jobs import JobStatus
+from sessiond.service.reassertion import ReassertionFigures
 from tests.jobs.scraping import scrape
 
 
@@ -62,6 +63,17 @@ def test_sessions_are_shown_by_state(metrics: Metrics, address: str) -> None:
     assert samples["sessiond_sessions", "live"] == 7
     assert samples["sessiond_sessions", "ended"] == 3
     assert samples["sessiond_users",] == 5
+
+
+def test_failovers_are_shown_with_what_became_of_endings(metrics: Metrics, address: str) -> None:
+    """Asked at each scrape."""
+    figures = [ReassertionFigures(2, 30, 4), ReassertionFigures()]
+    metrics.show_failovers(figures.pop)
+    scrape(address)
+    samples = scrape(address)
+    assert samples["sessiond_store_failovers_total",] == 2
+    assert samples["sessiond_endings_reasserted_total",] == 30
+    assert samples["sessiond_endings_restored_total",] == 4
 
 
 def test_an_address_in_use_is_refused(metrics: Metrics) -> None:

@@ -34,6 +34,8 @@ class GroupArena(Arena):
     """Its engine is the first primary, and its engine line leads nowhere."""
 
     group: Group
+    seen_before: list[int] = field(default_factory=list)
+    """How many failovers each server had seen before the latest strike."""
 
     def pids(self) -> list[int]:
         """The processes that run."""
@@ -42,12 +44,12 @@ class GroupArena(Arena):
         servers = (server.pid for server in self.servers)
         return [pid for pid in (*engines, *sentinels, *servers) if pid]
 
-    def have_said_again(self, failovers: list[int]) -> bool:
-        """Whether each server has seen one more failover than these, and is done with all."""
+    def have_said_again(self) -> bool:
+        """Whether each server has seen a failover since, and is done with all of them."""
         logs = [server.log() for server in self.servers]
         return all(
             before < log.count(_SEEN) == log.count(_SAID_AGAIN)
-            for log, before in zip(logs, failovers, strict=True)
+            for log, before in zip(logs, self.seen_before, strict=True)
         )
 
     def failovers(self) -> list[int]:
@@ -108,22 +110,22 @@ async def primary_hands_over(scene: Scene) -> int:
 
 async def primary_killed_behind(scene: Scene) -> int:
     """The primary is killed after its replicas have been cut off from it for a while."""
-    group = _group(scene)
-    await scene.arena.do(group.cut_replicas)
+    await scene.arena.do(_arena(scene).group.cut_replicas)
     await scene.lasts()
     return await _replaced(scene, Group.kill_primary)
 
 
 async def _replaced(scene: Scene, replace: Callable[[Group], object]) -> int:
-    group = _group(scene)
-    await scene.arena.do(replace, group)
-    scene.aftermath.callback(group.mend)
+    arena = _arena(scene)
+    arena.seen_before[:] = arena.failovers()
+    await arena.do(replace, arena.group)
+    scene.aftermath.callback(arena.group.mend)
     return 1
 
 
-def _group(scene: Scene) -> Group:
+def _arena(scene: Scene) -> GroupArena:
     assert isinstance(scene.arena, GroupArena)
-    return scene.arena.group
+    return scene.arena
 
 
 @dataclass
@@ -132,7 +134,6 @@ class FailoverChaos(Chaos):
 
     undone: int = 0
     """Calls that found a session live which had been ended, while that may be."""
-    _failovers: list[int] = field(default_factory=list)
     _settled_s: float = 0.0
     _epoch: int = 0
 
@@ -141,14 +142,12 @@ class FailoverChaos(Chaos):
         arena = self.arena
         assert isinstance(arena, GroupArena)
         self._epoch = await arena.do(arena.group.latest_epoch)
-        before = self._failovers or [0] * len(arena.servers)
         deadline = time.monotonic() + _SAY_AGAIN_S
-        while not arena.have_said_again(before):
+        while not arena.have_said_again():
             if time.monotonic() > deadline:
                 self.tally.check(False, "a server did not say its endings again")
                 break
             await asyncio.sleep(0.01)
-        self._failovers = arena.failovers()
         self._settled_s = time.monotonic()
 
     def _judge(self, history: History, rules: Rules) -> None:
