@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,8 @@ from tests.engines import free_port, redis_server
 from tests.topologies.nodes import HOST, Node, eventually, start_nodes
 
 NAME: Final = "main"
+_PATIENCE_S: Final = 60.0
+_ATTEMPTS: Final = 4
 _NOWHERE: Final = 1
 """A port that nothing listens on."""
 
@@ -92,38 +94,50 @@ class Group:
 
     def kill_primary(self) -> Node:
         """SIGKILL, and wait for another; the new one."""
-        old = self.primary
-        old.engine.kill9()
-        return self.until_other_than(old)
+        epoch = self.latest_epoch()
+        self.primary.engine.kill9()
+        return self._until_later_than(epoch)
 
     def hang_primary(self) -> tuple[Node, Node]:
         """SIGSTOP, and wait for another; the old one, which may go on, and the new one."""
-        old = self.primary
+        epoch, old = self.latest_epoch(), self.primary
         old.hang()
-        return old, self.until_other_than(old)
+        return old, self._until_later_than(epoch)
 
     def hand_over(self) -> Node:
         """Have another primary in order: the old one becomes its replica; the new one."""
-        old = self.primary
-        eventually(self._is_failing_over)
-        return self.until_other_than(old)
+        epoch = self.latest_epoch()
+        for _ in range(_ATTEMPTS):  # on a busy machine they may give one up
+            eventually(self._is_failing_over)
+            with suppress(AssertionError):
+                return self._until_later_than(epoch, within_s=_PATIENCE_S / _ATTEMPTS)
+        raise AssertionError(self.described())
 
-    def until_other_than(self, old: Node) -> Node:
-        """Wait until all sentinels name another primary, and it is one."""
-        eventually(
-            lambda: (
-                all(self._named(sentinel) != old.port for sentinel in self.sentinels)
+    def _until_later_than(self, epoch: int, *, within_s: float = _PATIENCE_S) -> Node:
+        """Wait until all sentinels know of a later failover, and its primary is one."""
+
+        def is_over() -> bool:
+            named = [self._named(sentinel) for sentinel in self.sentinels]
+            epochs = [int(about["config-epoch"]) for about in map(self._about, self.sentinels)]
+            return (
+                min(epochs) > epoch
+                and len(set(named)) == 1
                 and self.primary.replication()["role"] == "master"
             )
-        )
+
+        eventually(is_over, within_s=within_s, otherwise=self.described)
         return self.primary
+
+    def latest_epoch(self) -> int:
+        """That of the latest failover."""
+        return max(int(about["config-epoch"]) for about in map(self._about, self.sentinels))
 
     def mend(self) -> None:
         """Start what was killed, and wait until all replicas follow the primary."""
         for node in self.nodes:
             if node.engine.pid is None:
                 node.engine.start()
-        eventually(self.is_whole, otherwise=self.described)
+        eventually(self.is_whole, within_s=_PATIENCE_S, otherwise=self.described)
 
     def described(self) -> str:
         """What everybody says of the replication."""
@@ -186,7 +200,7 @@ def _start_sentinel(primary: int, quorum: int, tls: Mapping[str, str]) -> Iterat
         **listening,
         **tls,
         f"sentinel monitor {NAME} {HOST} {primary}": str(quorum),
-        f"sentinel down-after-milliseconds {NAME}": "700",
+        f"sentinel down-after-milliseconds {NAME}": "1000",
         f"sentinel failover-timeout {NAME}": "3000",
     }
     with tempfile.TemporaryDirectory(prefix="ss-") as directory:
@@ -206,6 +220,8 @@ def _start_sentinel(primary: int, quorum: int, tls: Mapping[str, str]) -> Iterat
             eventually(sentinel.answers)
             # Otherwise they hear of each other every two seconds.
             sentinel.ask("SENTINEL", "DEBUG", "PUBLISH-PERIOD", 200, "INFO-PERIOD", 1000)
+            # On a busy machine they would think of a stall as of a clock that stepped, and rest.
+            sentinel.ask("SENTINEL", "DEBUG", "TILT-TRIGGER", 30_000, "TILT-PERIOD", 1000)
             yield sentinel
         finally:
             sentinel.end()

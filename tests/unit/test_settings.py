@@ -81,6 +81,8 @@ def test_development_mode_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None
         ("AUDIENCE", 'a"b'), ("EMBEDDED_MAXMEMORY", "much"), ("EMBEDDED_APPENDFSYNC", "sometimes"),
         ("KEY_PREFIX", "a:b"), ("MAX_IN_FLIGHT", "0"), ("MAX_REQUEST_BYTES", "1"),
         ("STORE_CLIENT_NAME", "two words"), ("STORE_CLIENT_NAME", ""),
+        ("STORE_WAIT_REPLICAS", "-1"),
+        ("STORE_WAIT_TIMEOUT", "0"), ("STORE_WAIT_TIMEOUT", "11s"),
         ("EVENT_LOG_TIME", "59m"), ("STORE_URL", "fakeredis://127.0.0.1:1"),
     ],
 )  # fmt: skip
@@ -142,6 +144,13 @@ def test_certificates_for_a_store_without_tls_are_refused(url: str, of: dict[str
     assert "without TLS" in _refusal(store_url=url, **files)
     assert settings.load(store_url="rediss://store", **files)
     assert settings.load(store_url="rediss+sentinel://store/main", **files)
+
+
+def test_replicas_are_waited_for_where_there_may_be_some() -> None:
+    """The embedded engine has none: every revocation would take its time in vain."""
+    refusal = _refusal(store_url="embedded:///here", store_wait_replicas=1)
+    assert "SESSIOND_STORE_WAIT_REPLICAS" in refusal
+    assert settings.load(store_wait_replicas=2).store_wait_replicas == 2
 
 
 def test_an_idle_lifetime_over_the_absolute_one_is_refused() -> None:

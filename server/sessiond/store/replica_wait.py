@@ -27,7 +27,7 @@ _MOST_ROUNDS: Final = 4
 """Connections to a node: while replicas lag, later endings need not wait for earlier ones."""
 _LEAST_S: Final = 0.05
 """The shortest round: replicas that follow answer within it."""
-_REPLY_S: Final = 0.1
+_REPLY_S: Final = 0.2
 """How long the count may be under way, once the time of a wait is up."""
 
 

@@ -1,4 +1,4 @@
-"""How jobs went, as Prometheus is told."""
+"""What Prometheus is told of jobs and failovers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 from sessiond.domain.jobs import JobOutcome, JobRecord, JobRun
 from sessiond.ops.metrics import JobFigures, Metrics
 from sessiond.service.jobs import JobStatus
+from sessiond.service.reassertion import ReassertionFigures
 from tests.ops.scraping import Samples, parsed
 
 
@@ -51,3 +52,15 @@ async def test_the_last_run_of_a_job_is_shown(figures: JobFigures) -> None:
     assert samples["sessiond_job_last_end_timestamp_seconds", "stats"] == 1002.5
     assert samples["sessiond_job_last_success_timestamp_seconds", "stats"] == 900
     assert not [sample for sample in samples if "last" in sample[0] and "orphans" in sample]
+
+
+async def test_failovers_are_shown_with_what_became_of_endings() -> None:
+    """Asked at each scrape."""
+    figures = [ReassertionFigures(2, 30, 4), ReassertionFigures()]
+    metrics = Metrics("1.0")
+    metrics.show_failovers(figures.pop)
+    await metrics.text()
+    samples = parsed(await metrics.text())
+    assert samples["sessiond_store_failovers_total",] == 2
+    assert samples["sessiond_endings_reasserted_total",] == 30
+    assert samples["sessiond_endings_restored_total",] == 4
