@@ -2,7 +2,7 @@
 
 Checked: every setting in docs/configuration.md, every reason and its status in docs/errors.md,
 every RPC and its role in docs/api.md, every script in docs/keyspace.md, every metric and
-every alert in docs/operations.md, and every relative link.
+every alert in docs/operations.md, every relative link, and every test that is named.
 """
 
 from __future__ import annotations
@@ -146,7 +146,17 @@ def check_links() -> list[str]:
     ]
 
 
+def check_tests() -> list[str]:
+    """Look for every test that a page names as FILE::NAME."""
+    return [
+        f"{path.relative_to(ROOT)}: no such test: {file}::{name}"
+        for path in DOCS.rglob("*.md")
+        for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", path.read_text())
+        if not (ROOT / file).is_file() or f"def {name}(" not in (ROOT / file).read_text()
+    ]
+
+
 if __name__ == "__main__":
-    found_problems = check_tables(write="--write" in sys.argv[1:]) + check_links()
+    found_problems = check_tables(write="--write" in sys.argv[1:]) + check_links() + check_tests()
     if found_problems:
         sys.exit("\n".join(found_problems))

@@ -16,6 +16,7 @@ from tests.cli.test_reading import log_in
 from tests.client import messages
 from tests.client.fake_service import FakeService, failing
 from tests.rpc.serving import Server
+from tests.store_users import url_of_master
 
 
 def test_a_purge_previews_and_prints_the_command_that_does_just_that(
@@ -259,6 +260,6 @@ def test_the_demo_stays_on_this_machine(scripted: Sessionctl, service: FakeServi
 
 def drop_live_entry(server: Server, session_id: str) -> None:
     """Drift by hand: the session leaves its user's set, and nothing else changes."""
-    with redis.Redis.from_url(server.settings.effective_store_url) as engine:
+    with redis.Redis.from_url(url_of_master(server.settings.effective_store_url)) as engine:
         (live,) = engine.keys(f"{server.settings.key_prefix}:*:u:default:*")
         assert engine.zrem(live, session_id) == 1

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from sessiond.tokens.keymaker import create_keys
-from tests.engines import RealEngine, require_engine, start_real_engine
+from tests.engines import RealEngine, require_engine
 from tests.rpc.admin_calls import AdminApi
 from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls, make_tls
 from tests.rpc.logs import Log, captured
 from tests.rpc.serving import (
+    KEY_PREFIX,
     TRANSPORT,
     TRANSPORTS,
     Server,
@@ -26,6 +27,7 @@ from tests.rpc.serving import (
     serve,
 )
 from tests.rpc.streaming import Streams
+from tests.store_users import engine_with_users, url_of_sessiond
 
 ServeWith = Callable[..., Server]
 
@@ -47,9 +49,9 @@ def loop() -> Iterator[ServerLoop]:
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[RealEngine]:
-    """An engine that no test stops."""
+    """An engine that no test stops; to sessiond it allows what the shipped users.acl does."""
     require_engine("valkey")
-    with start_real_engine("valkey") as engine:
+    with engine_with_users("valkey", f"{KEY_PREFIX}*") as engine:
         yield engine
 
 
@@ -79,7 +81,7 @@ def serving(
         tls = transports[transport] if isinstance(transport, str) else transport
         settings = (tls.settings if tls else {}) | settings
         directory = tmp_path_factory.mktemp("server")
-        made = make_settings(directory, url or valkey.url, **settings)
+        made = make_settings(directory, url or url_of_sessiond(valkey), **settings)
         with serve(loop, made, tls=tls, ready=ready) as server:
             yield server
 

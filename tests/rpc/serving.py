@@ -42,6 +42,8 @@ ROLES: Final = {
     "n" * 64: ["writer"],
 }
 """Of the callers that every server has."""
+KEY_PREFIX: Final = "t"
+"""How the key prefixes of all servers begin."""
 _START_TIMEOUT_S: Final = 60.0
 
 
@@ -144,7 +146,7 @@ def make_settings(directory: Path, store_url: str, **overrides: Any) -> Settings
         "keys_dir": keys,
         "callers_file": callers,
         "store_url": store_url,
-        "key_prefix": f"t{uuid.uuid4().hex[:12]}",
+        "key_prefix": f"{KEY_PREFIX}{uuid.uuid4().hex[:12]}",
         "drain_time": "0s",
         # It draws random numbers in this process, which hypothesis takes for its own tests'.
         "reaper_interval": "0s",

@@ -13,12 +13,13 @@ from sessionstore.v1 import admin_service_pb2 as pb
 from tests.rpc.admin_calls import AdminApi
 from tests.rpc.importing import populate
 from tests.rpc.serving import Server, eventually
+from tests.store_users import url_of_master
 
 
 @pytest.fixture
 def engine(managed: Server) -> Iterator[redis.Redis]:
     """The store, as nobody but its scripts should touch it."""
-    with redis.Redis.from_url(managed.settings.effective_store_url) as client:
+    with redis.Redis.from_url(url_of_master(managed.settings.effective_store_url)) as client:
         yield client
 
 

@@ -19,6 +19,7 @@ from tests.rpc.calls import outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import hung
 from tests.rpc.serving import Server, callers_file, eventually
+from tests.rpc.streaming import RPCS, Caller, Requests, Streams, join
 from tests.rpc.watching import Watch, watched
 
 MOST = 3
@@ -98,6 +99,30 @@ def test_watchers_are_bounded_for_each_caller(serve_with: ServeWith) -> None:
     watched(server, caller="writer")
     mine[0].call.cancel()
     eventually(lambda: outcome(watched, server) == "OK")
+
+
+def test_streams_count_as_calls_in_flight(streams: Streams, serve_with: ServeWith) -> None:
+    """Of every kind, for as long as they are open."""
+    streams.work = join
+    caller = Caller(serve_with(caller_max_in_flight=1))
+    requests = Requests[bytes]()
+    first = caller.up(iter(requests))
+    eventually(lambda: streams.begun == 1)
+    for rpc in RPCS:
+        assert outcome(caller.finish, rpc) == Reason.CALLER_LIMIT_REACHED
+    requests.close()
+    assert first.result().value == b""
+    assert caller.finish("Up") == [b""]
+
+
+def test_a_refusal_comes_before_the_deadline(serve_with: ServeWith) -> None:
+    """It is held back, and yet its caller is told, also one in a hurry."""
+    server = serve_with(caller_max_watchers=1)
+    watching = watched(server)
+    for timeout_s in (0.5, 15.0):
+        hurried = server.api("reader", timeout_s=timeout_s)
+        assert outcome(hurried.raw, "WatchSessions", b"") == Reason.CALLER_LIMIT_REACHED
+    watching.close()
 
 
 def test_the_callers_file_may_say_otherwise(serve_with: ServeWith) -> None:

@@ -19,6 +19,7 @@ from sessionstore.v1 import session_service_pb2 as pb
 from sessionstore.v1.session_service_pb2_grpc import SessionServiceStub
 from tests.ops.scraping import scrape
 from tests.rpc.serving import Server
+from tests.store_users import url_of_master
 
 ENDED: Final = event_pb2.EVENT_TYPE_ENDED
 CREATED: Final = event_pb2.EVENT_TYPE_CREATED
@@ -131,7 +132,8 @@ class Logs:
     @classmethod
     def behind(cls, server: Server) -> Self:
         """Those of a server."""
-        return cls(server.settings.effective_store_url, server.settings.key_prefix)
+        url = url_of_master(server.settings.effective_store_url)
+        return cls(url, server.settings.key_prefix)
 
     def write(self, user: str, count: int = 1, *, at: str = "*") -> list[str]:
         """Append endings to the log of a user's partition; their session ids."""

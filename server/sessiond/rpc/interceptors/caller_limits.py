@@ -100,7 +100,8 @@ class CallerLimit:
         load.spent_until_s = max(load.spent_until_s, now_s) + each_s
 
     async def _hold(self, load: _Load, call: Call) -> None:
-        if load.held >= _MOST_HELD or len(call.request or b"") > _SMALL:
+        large = isinstance(call.request, bytes) and len(call.request) > _SMALL
+        if large or load.held >= _MOST_HELD:
             return
         left_s = call.context.time_remaining()
         held_s = self._held_s * jitter.between(1 - _HELD_JITTER, 1 + _HELD_JITTER)
