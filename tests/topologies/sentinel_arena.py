@@ -26,7 +26,7 @@ _SERVERS: Final = 2
 _SEEN: Final = "store_failover"
 _SAID_AGAIN: Final = "endings_reasserted"
 _SAY_AGAIN_S: Final = 5.0
-_ENDED: Final = (Why.REVOKED, Why.REVOKED_WITH_ALL, Why.REUSED)
+_ENDED: Final = (Why.REVOKED, Why.REVOKED_WITH_ALL, Why.REUSED, Why.MADE_ROOM)
 
 
 @dataclass(frozen=True)

@@ -88,10 +88,11 @@ def test_callers_are_served_again_within_seconds_of_the_new_primary(
 
 def test_what_a_failover_undid_is_done_again(group: Group, serve_on: ServeOn, log: Log) -> None:
     """Endings that callers were told of are told to the new primary; refresh tokens go on."""
-    with serve_on(group.url, grace_time="0s") as server:
+    with serve_on(group.url, grace_time="0s", session_cap=3) as server:
         api = server.api()
         refreshed, revoked, stolen = (api.create("alice") for _ in range(3))
         of_bob = [api.create("bob").session.session_id for _ in range(3)]
+        of_carol = [api.create("carol").session.session_id for _ in range(3)]
         second = api.refresh(stolen.tokens.refresh_token)
         group.cut_replicas()
 
@@ -99,16 +100,19 @@ def test_what_a_failover_undid_is_done_again(group: Group, serve_on: ServeOn, lo
         api.revoke(session_id=revoked.session.session_id, reason=session_pb2.END_REASON_LOGOUT)
         assert outcome(api.refresh, stolen.tokens.refresh_token) == "REFRESH_TOKEN_REUSED"
         assert set(api.revoke_user("bob", except_session_id=of_bob[0])) == set(of_bob[1:])
+        (evicted,) = api.create("carol").evicted_sessions
         group.kill_primary()
 
         eventually(lambda: _said_again(log), within_s=HEALED_S)
-        assert _said_again(log) == [(4, 4)]
+        assert _said_again(log) == [(5, 5)]
         expected = {
             revoked.session.session_id: session_pb2.END_REASON_LOGOUT,
             second.session.session_id: session_pb2.END_REASON_TOKEN_REUSED,
+            of_carol[0]: session_pb2.END_REASON_EVICTED_BY_CAP,
             of_bob[1]: session_pb2.END_REASON_REVOKED_OTHERS,
             of_bob[2]: session_pb2.END_REASON_REVOKED_OTHERS,
         }
+        assert evicted.session_id == of_carol[0]
         for session_id, reason in expected.items():
             assert api.validate(session_id=session_id).verdict == pb.VERDICT_ENDED
             assert api.get(session_id).end_reason == reason

@@ -106,6 +106,8 @@ class Lifecycle:
                 ),
             )
         )
+        for made_room in created.evicted:
+            self._reassertion.remember((made_room.id,), made_room.end_reason, made_room.ended_by)
         tokens = self._issuer.tokens(created.session, client_id=caller.name, now_ms=created.now_ms)
         return CreatedSession(created.session, tokens, created.evicted)
 
