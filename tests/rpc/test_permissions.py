@@ -145,8 +145,9 @@ def test_the_callers_file_takes_effect_without_a_restart(serve_with: ServeWith) 
     """A new caller, a lost role, tokens cut off by age; a broken file changes nothing."""
     server = serve_with(key_reload_interval="20ms")
     file = server.settings.effective_callers_file
-    admin, writer = server.api("admin"), server.api("writer")
-    fresh = server.api("fresh")
+    admin, writer, fresh = (
+        Api(server.channel(), server.mint(caller)) for caller in ("admin", "writer", "fresh")
+    )
     writer.create("alice")
     assert refused(fresh.signing_keys).reason == Reason.CREDENTIALS_INVALID
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sessiond.domain.callers import Caller, Role
+from sessiond.domain.callers import Caller, CallerLimits, Role
 from sessiond.domain.errors import (
     CredentialsExpiredError,
     CredentialsInvalidError,
@@ -58,6 +58,12 @@ def test_an_unlisted_caller_is_refused(tmp_path: Path) -> None:
         load(tmp_path, GOOD).by_token(claims("stranger"))
 
 
+def test_a_caller_has_the_limits_of_the_file_and_the_servers_others(tmp_path: Path) -> None:
+    path = write(tmp_path / "callers.toml", f"{GOOD}max_in_flight = 5\n")
+    callers = Callers.load(path, limits=CallerLimits(250, 1000, 500))
+    assert callers.by_token(claims()).limits == CallerLimits(5, 1000, 500)
+
+
 @pytest.mark.parametrize("time", ["2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00"])
 def test_tokens_issued_before_the_line_are_cut_off(tmp_path: Path, time: str) -> None:
     callers = load(tmp_path, f"{GOOD}not_before = {time}\n")
@@ -87,6 +93,9 @@ def test_tokens_issued_before_the_line_are_cut_off(tmp_path: Path, time: str) ->
         ("[callers.A]\nroles = ['reader']\n", "callers.A: a caller's name"),
         ('[callers.""]\nroles = ["reader"]\n', "callers.: a caller's name"),
         (f"[callers.{'a' * 65}]\nroles = ['reader']\n", "a caller's name"),
+        (GOOD + "max_in_flight = 0\n", "callers.login-service.max_in_flight"),
+        (GOOD + "max_watchers = true\n", "callers.login-service.max_watchers"),
+        (GOOD + "calls_per_second = 0.5\n", "callers.login-service.calls_per_second"),
         (GOOD + "not_before = 2026-01-01\n", "callers.login-service.not_before"),
         (GOOD + "not_before = 2026-01-01T00:00:00\n", "callers.login-service.not_before"),
         (GOOD + "not_before = 1\n", "callers.login-service.not_before"),
