@@ -10,6 +10,8 @@ from sessionstore import _status, errors
 
 DETAILS_KEY = "grpc-status-details-bin"
 REQUEST_ID_KEY = "x-request-id"
+_ENDED_WHILE_SENDING = "Internal error from Core"
+"""grpc.aio's words, with INTERNAL, where it was still sending when the call ended."""
 
 BY_REASON: dict[str, type[errors.SessionStoreError]] = {
     "INVALID_FIELD": errors.InvalidRequest,
@@ -64,6 +66,9 @@ def error_of(failed: grpc.RpcError, request_id: str) -> errors.SessionStoreError
     trailing = dict(iter(metadata or ()))  # iter: the aio kind has keys() but is no mapping
     details = trailing.get(DETAILS_KEY, b"")
     reason = _status.parse(details).reason
-    kind = BY_REASON.get(reason) or BY_CODE.get(failed.code(), errors.SessionStoreError)
+    code, message = failed.code(), failed.details() or ""
+    if message == _ENDED_WHILE_SENDING:
+        code, message = grpc.StatusCode.UNAVAILABLE, "the call ended while it was sent"
+    kind = BY_REASON.get(reason) or BY_CODE.get(code, errors.SessionStoreError)
     logged_as = trailing.get(REQUEST_ID_KEY, request_id)
-    return kind(failed.code(), failed.details() or "", details, logged_as)
+    return kind(code, message, details, logged_as)

@@ -30,7 +30,7 @@ from sessionstore import (
     StoreFull,
     Unavailable,
 )
-from sessionstore._failures import BY_REASON
+from sessionstore._failures import BY_REASON, error_of
 from sessionstore.v1 import error_reason_pb2
 from tests.client import messages
 from tests.client.conftest import TOKEN, Sessions
@@ -266,3 +266,15 @@ async def test_no_server_at_all_is_unavailable(connect: Any) -> None:
     assert type(error) is Unavailable
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "")
     assert TOKEN not in str(error)
+
+
+def test_a_call_that_ended_while_it_was_sent_is_unavailable() -> None:
+    """To grpc.aio that is an internal error, and not that of any server."""
+    told = grpc.aio.AioRpcError(
+        grpc.StatusCode.INTERNAL,
+        grpc.aio.Metadata(),
+        grpc.aio.Metadata(),
+        details="Internal error from Core",
+        debug_error_string="",
+    )
+    assert isinstance(error_of(told, "an-id"), Unavailable)
