@@ -17,7 +17,7 @@ from sessiond.commands.setting_flags import loaded
 from sessiond.domain.errors import SessionStoreError, StartupError
 from sessiond.front import check_certificate
 from sessiond.lifetimes import key_lifetimes
-from sessiond.opening import link_limits, store_access
+from sessiond.opening import link_limits, load_callers, store_access
 from sessiond.ops import logging
 from sessiond.settings import Settings, variable
 from sessiond.store.checks import MAX_SKEW_S, check_engine, clock_skew_s
@@ -25,7 +25,6 @@ from sessiond.store.connect import open_link
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.store_url import StoreUrl, Topology, redacted
-from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing
 
 
@@ -89,7 +88,7 @@ def _callers(settings: Settings) -> str:
     path = settings.effective_callers_file
     if settings.dev and not path.exists():
         return f"{path}, which the first start makes"
-    Callers.load(path)
+    load_callers(settings)
     return str(path)
 
 
