@@ -9,7 +9,7 @@ from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Interceptor
 from sessiond.store.link import Link
 from sessiond.store.runner import ScriptRunner
-from sessionstore._version import __version__
+from sessiond.version import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def open_tracing(endpoint: str, ratio: float) -> Tracing:
             f"SESSIOND_OTLP_ENDPOINT: there is no {error.name}: pip install 'sessionstore[otel]'"
         ) from None
 
-    exporting = Exporting(endpoint, __version__)
+    exporting = Exporting(endpoint, VERSION)
     return Tracing(
         interceptors=(Interception(exporting.tracer, ratio),),
         runner=lambda link: TracedRunner(link, exporting.tracer),
