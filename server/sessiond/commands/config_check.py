@@ -26,6 +26,7 @@ from sessiond.store.keyspace import Keyspace
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.store_url import StoreUrl, Topology, redacted
 from sessiond.tokens.keyring import KeyRing
+from sessiond.tracing import check_tracing
 
 
 class _Check(NamedTuple):
@@ -65,6 +66,9 @@ def _checks(settings: Settings, *, with_store: bool) -> Iterator[_Check]:
     if settings.audit_log_file:
         audit_log = settings.audit_log_file
         yield _Check("audit_log_file", lambda: _appendable(audit_log))
+    if settings.otlp_endpoint:
+        endpoint = settings.otlp_endpoint
+        yield _Check("otlp_endpoint", lambda: _collector(endpoint))
     yield _Check("store_url", lambda: _store(settings, connect=with_store))
 
 
@@ -110,6 +114,11 @@ def _appendable(path: Path) -> str:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise StartupError(f"cannot write {path}")
     return str(path)
+
+
+def _collector(endpoint: str) -> str:
+    check_tracing()
+    return f"{endpoint}, not asked"
 
 
 def _store(settings: Settings, *, connect: bool) -> str:
