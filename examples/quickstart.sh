@@ -7,11 +7,11 @@ address=${SESSIONSTORE_ADDRESS:-127.0.0.1:7700}
 token_file=${SESSIONSTORE_TOKEN_FILE:-.sessiond/dev.token}
 protos=$(dirname "$0")/../proto
 
-# call RPC REQUEST: the response, as JSON. The token is not on the command line, which others can see.
+# call RPC REQUEST: the response, as JSON. No token is on a command line, which others can see.
 call() {
   buf curl --schema "$protos" --protocol grpc --http2-prior-knowledge \
     --header @<(printf 'authorization: Bearer %s\n' "$(<"$token_file")") \
-    --data "$2" "http://$address/sessionstore.v1.SessionService/$1"
+    --data @<(printf %s "$2") "http://$address/sessionstore.v1.SessionService/$1"
 }
 
 # field NAME: the first string of that name in a JSON text.

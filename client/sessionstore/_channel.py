@@ -156,7 +156,10 @@ def connector(
         raise ValueError("timeout must be above 0 seconds")
     where = endpoint(address, tls, plaintext=plaintext)
     needed = where.certificate() is None
-    return Connector(where, token_source(token, token_file, needed=needed), timeout)
+    # The server would take a token before the certificate that was named instead of one.
+    asked = not (isinstance(tls, TLS) and tls.cert_file)
+    source = token_source(token, token_file, needed=needed, environment=asked)
+    return Connector(where, source, timeout)
 
 
 def logged_as(call: Call[Any]) -> str:

@@ -29,7 +29,8 @@ class TLS:
     """The name the certificate must carry; the address' host if None."""
     cert_file: str | PathLike[str] | None = None
     """PEM certificate chain of this backend, where the server asks for one (mTLS). If it names a
-    caller, no service token is needed. Renewed files are read within 1 s."""
+    caller, no service token is needed, and none of the environment's is sent. Renewed files are
+    read within 1 s."""
     key_file: str | PathLike[str] | None = None
     """PEM private key of the chain, without a password."""
 

@@ -42,8 +42,9 @@ class Renewed(Generic[T]):
         try:
             version = self._current_version()
             if version != self._version:
-                self._value = self._read()
-                self._version = version
+                value = self._read()
+                if self._current_version() == version:
+                    self._value, self._version = value, version
         except (OSError, ValueError):
             return
 

@@ -20,8 +20,11 @@ def token_source(
     token_file: str | PathLike[str] | None,
     *,
     needed: bool = True,
+    environment: bool = True,
 ) -> TokenSource | None:
-    """The source that the arguments or the environment name; a token before a file.
+    """The source that the arguments or else, if it is asked, the environment name.
+
+    A token goes before a file.
 
     None if there is none, and none is needed.
 
@@ -32,7 +35,7 @@ def token_source(
     """
     if token is not None and token_file is not None:
         raise TypeError("give a token or a token_file, not both")
-    if token is None and token_file is None:
+    if token is None and token_file is None and environment:
         token = environ.get("SESSIONSTORE_TOKEN") or None
         token_file = environ.get("SESSIONSTORE_TOKEN_FILE") or None
     if callable(token):

@@ -13,7 +13,7 @@ from sessiond.rpc.health import Health
 from sessiond.rpc.interceptors.audit_trail import AuditTrail, Keep
 from sessiond.rpc.interceptors.call_figures import CallFigures
 from sessiond.rpc.interceptors.caller_limits import CallerLimit
-from sessiond.rpc.interceptors.credentials import Credentials
+from sessiond.rpc.interceptors.credentials import Credentials, Permissions
 from sessiond.rpc.interceptors.deadline import Deadline
 from sessiond.rpc.interceptors.errors import ErrorBoundary
 from sessiond.rpc.interceptors.long_calls import LongCalls
@@ -70,6 +70,7 @@ class Front:
             self._long_calls,
             Credentials(ServiceTokens(ring, leeway_s=ring.lifetimes.leeway_s), callers),
             CallerLimit(),
+            Permissions(),
             # Behind the limits of callers: refusals that these hold back are no work in flight.
             OverloadGuard(settings.max_in_flight),
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 from typing import Any, Protocol
 
+import structlog
 import uvloop
 
 from sessiond import systemd
 from sessiond.app import App
-from sessiond.settings import Settings
+from sessiond.settings import Settings, variable
 from sessiond.waiting import first_of, until_signalled
 from sessiond.welcome import welcome
 
@@ -56,8 +58,16 @@ async def _run(settings: Settings) -> None:
         told.set()
 
     until_signalled(stop)
+    if not settings.dev:  # there it is the end of the terminal
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _refuse_reload)
     app = App(settings)
     await serve(app, told, _Alone(app))
+
+
+def _refuse_reload() -> None:
+    """Go on: by default SIGHUP would end the server, which systemd takes for an orderly end."""
+    problem = f"a process alone has no workers that could take over: set {variable('workers')}"
+    structlog.get_logger("sessiond").error("reload_refused", what="settings", problem=problem)
 
 
 async def serve(app: App, told: asyncio.Event, reports: Reports) -> None:

@@ -55,14 +55,16 @@ class Reloaded(Generic[T]):
         if identity == self._identity:
             return False
         try:
-            self._value = self._read()
+            value = self._read()
         except StartupError as error:
             report = (identity, str(error))
             if report == self._reported:
                 return False
             self._reported = report
             raise
-        self._identity = identity
+        if self._identify() != identity:
+            return False  # of two ages, perhaps: at the next look they may be at rest
+        self._identity, self._value = identity, value
         return True
 
     def _identify(self) -> _Identity:

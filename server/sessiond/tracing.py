@@ -1,7 +1,8 @@
-"""Builds what traces calls, where it is asked for: before, nothing of OpenTelemetry is imported."""
+"""Builds what traces calls, where it is asked for: before, nothing that sends them is imported."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Interceptor
 from sessiond.store.link import Link
 from sessiond.store.runner import ScriptRunner
-from sessionstore._version import __version__
+from sessiond.version import VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,20 @@ class Tracing:
     """Sends what is left, once the last call is over."""
 
 
+def check_tracing() -> None:
+    """Import what sends traces.
+
+    Raises:
+        StartupError: OpenTelemetry is not installed.
+    """
+    try:
+        importlib.import_module("sessiond.ops.tracing")
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"SESSIOND_OTLP_ENDPOINT: there is no {error.name}: pip install 'sessionstore[otel]'"
+        ) from None
+
+
 def open_tracing(endpoint: str, ratio: float) -> Tracing:
     """Begin to send traces.
 
@@ -34,15 +49,11 @@ def open_tracing(endpoint: str, ratio: float) -> Tracing:
     Raises:
         StartupError: OpenTelemetry is not installed.
     """
-    try:
-        from sessiond.ops.tracing import Exporting, TracedRunner  # noqa: PLC0415
-        from sessiond.rpc.interceptors.tracing import Tracing as Interception  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise StartupError(
-            f"SESSIOND_OTLP_ENDPOINT: there is no {error.name}: pip install 'sessionstore[otel]'"
-        ) from None
+    check_tracing()
+    from sessiond.ops.tracing import Exporting, TracedRunner  # noqa: PLC0415
+    from sessiond.rpc.interceptors.tracing import Tracing as Interception  # noqa: PLC0415
 
-    exporting = Exporting(endpoint, __version__)
+    exporting = Exporting(endpoint, VERSION)
     return Tracing(
         interceptors=(Interception(exporting.tracer, ratio),),
         runner=lambda link: TracedRunner(link, exporting.tracer),

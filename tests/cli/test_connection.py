@@ -171,6 +171,9 @@ def test_a_certificate_stands_for_a_token(
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(home / "other")
             assert bare("stats", "-o", "json").json
+            # A token that the environment has for another server is not sent to this one.
+            with_token = Sessionctl(SESSIONSTORE_TOKEN="of-another")
+            assert with_token("stats", "--context", "certified", "-o", "json").json
 
 
 @pytest.mark.parametrize(

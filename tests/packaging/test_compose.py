@@ -158,6 +158,9 @@ def test_redis_serves_sessiond_and_nobody_else(
         status, printed, errors = command("config", "check", "--store")
         assert (status, errors) == (0, "")
         assert re.search(r"^ok     SESSIOND_STORE_URL: .*, redis 7[.0-9]+$", printed, re.MULTILINE)
+        (shell, check) = SERVICES["redis"]["healthcheck"]["test"]
+        assert shell == "CMD-SHELL"
+        subprocess.run(check.replace("redis-cli", f"redis-cli -s {socket}"), shell=True, check=True)
         with (
             Redis(unix_socket_path=socket) as nobody,
             pytest.raises(RedisError, match="authentica"),

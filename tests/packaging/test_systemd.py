@@ -66,5 +66,6 @@ def test_the_settings_beside_it_are_taken(service: dict[str, str]) -> None:
     assert configured.audit_log_file
     assert Path("/var/log") / service["LogsDirectory"] == configured.audit_log_file.parent
     assert port(configured.listen) == 7700
+    assert "ExecReload" not in service or configured.workers  # who serves alone cannot reload
     drain_s = configured.drain_time.total_seconds()
     assert float(service["TimeoutStopSec"].removesuffix("s")) > drain_s + 5

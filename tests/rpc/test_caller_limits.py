@@ -86,6 +86,23 @@ def test_calls_in_a_second_are_bounded_for_each_caller(serve_with: ServeWith) ->
     assert 0 < error.retry_s <= 1 / per_s
 
 
+@pytest.mark.parametrize(
+    ("rpc", "answer"), [("GetStats", Reason.ROLE_REQUIRED), ("WatchSessions", "OK")]
+)
+def test_every_call_counts_against_those_in_a_second(
+    serve_with: ServeWith, rpc: str, answer: str
+) -> None:
+    """Also one that the caller's role does not cover, and a watcher that comes and goes."""
+    server = serve_with(caller_calls_per_second=1)
+    reader = server.api("reader")
+
+    def call() -> str:
+        return outcome(watched, server) if answer == "OK" else outcome(reader.raw, rpc, b"")
+
+    assert call() == answer
+    eventually(lambda: call() == Reason.CALLER_LIMIT_REACHED)
+
+
 def test_watchers_are_bounded_for_each_caller(serve_with: ServeWith) -> None:
     """They keep out neither another caller's watchers nor calls of their own."""
     server = serve_with(caller_max_watchers=2, caller_max_in_flight=1)

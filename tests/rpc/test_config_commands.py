@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sessiond import settings
+from sessiond.settings import flag
 from tests.commands import Command
 from tests.engines import RealEngine
 from tests.rpc.certificates import make_tls
@@ -41,6 +42,23 @@ def test_check_finds_nothing_wrong_with_what_a_server_would_start_on(
     names = ("KEYS_DIR", "CALLERS_FILE", "TLS_CERT_FILE", "AUDIT_LOG_FILE", "STORE_URL")
     assert all(f" SESSIOND_{name}: " in printed for name in (*names, "USER_DIRECTORY_CA_FILE"))
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_check_takes_certificates_of_callers_where_they_are_asked_for(
+    command: Command, environment: dict[str, Any], tmp_path: Path
+) -> None:
+    """And nowhere else, as a start."""
+    environment["callers_file"].write_text(
+        "[callers.x]\nroles = ['reader']\ncertificates = ['spiffe://example.org/x']\n"
+    )
+    tls = make_tls(tmp_path, mutual=True)
+    flags = [word for name, file in tls.settings.items() for word in (flag(name), file)]
+    status, printed, _ = command("config", "check", *flags)
+    assert (status, _faults(printed)) == (0, [])
+    status, printed, _ = command("config", "check", *flags[:4])
+    (fault,) = _faults(printed)
+    assert status == 1
+    assert "SESSIOND_TLS_CLIENT_CA_FILE" in fault
 
 
 def test_check_of_development_mode_needs_nothing(

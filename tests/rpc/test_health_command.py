@@ -21,6 +21,13 @@ Serving = Callable[..., AbstractContextManager[Server]]
 Status = health_pb2.HealthCheckResponse
 
 
+@pytest.fixture
+def tls(transports: dict[str, Tls | None]) -> Tls:
+    found = transports["tls"]
+    assert found
+    return found
+
+
 def _settings(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server's settings in the environment, with the ports that it got."""
     app = server.app

@@ -61,6 +61,19 @@ def test_production_prints_no_token(tmp_path: Path, production: dict[str, Any], 
         assert server.logged("stopped")
 
 
+def test_sighup_ends_no_server_that_cannot_reload(
+    tmp_path: Path, production: dict[str, Any], token: str
+) -> None:
+    """It says how it could, and goes on; in development mode it is the end of the terminal."""
+    with sessiond(tmp_path, **production) as server:
+        server.wait_until("store_ready")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_until("reload_refused")
+        with called(server.address, token) as api:
+            assert outcome(api.create, "alice") == "OK"
+        assert server.ends(signal.SIGTERM) == 0
+
+
 def test_sigkill_leaves_no_engine_and_no_session_behind(tmp_path: Path) -> None:
     """The engine ends with its parent, and the next start has every session."""
     with sessiond(tmp_path, "--dev", **DEV) as server:

@@ -151,6 +151,11 @@ def test_a_new_certificate_is_shown_to_new_connections(served: Server, tls: Tls)
     assert outcome(standing.signing_keys) == "OK"
 
 
+def _as_openssl_trusts_it(certificate: bytes) -> bytes:
+    """In a format that OpenSSL takes for a certificate of a chain, and others do not."""
+    return certificate.replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE")
+
+
 def test_a_bad_new_certificate_changes_nothing(served: Server, tls: Tls) -> None:
     """Half a change, an expired one, nonsense, nothing: each is logged once, the old one shown."""
     before, key = der(tls.certificate), tls.key.read_bytes()
@@ -160,6 +165,7 @@ def test_a_bad_new_certificate_changes_nothing(served: Server, tls: Tls) -> None
         (other.certificate, key, "are not a certificate chain and its key"),
         (expired.certificate, expired.key, "expired on"),
         (b"nonsense", key, "are not a certificate chain and its key"),
+        (_as_openssl_trusts_it(other.certificate), other.key, "does not begin with a certificate"),
     ):
         with captured() as log:
             replace(tls.key, private)

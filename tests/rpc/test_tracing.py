@@ -270,10 +270,10 @@ def test_a_collector_that_is_away_holds_nothing_up(serve_with: ServeWith) -> Non
 def test_without_an_endpoint_nothing_is_imported(tmp_path: Path) -> None:
     """A server that does not trace does without OpenTelemetry's exporter."""
     script = (
-        "import sys, sessiond.__main__\n"
+        "import sys, sessiond.process\n"
         "ours = ('sessiond.ops.tracing', 'sessiond.rpc.interceptors.tracing')\n"
         "there = {*ours, 'opentelemetry.exporter'} & set(sys.modules)\n"
-        "sys.exit(', '.join(there) or None)"
+        "sys.exit(', '.join(there or {'sessiond.app'} - set(sys.modules)) or None)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path
@@ -281,12 +281,15 @@ def test_without_an_endpoint_nothing_is_imported(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_tracing_needs_its_extra(tmp_path: Path) -> None:
-    """The start says what to install, and leaves nothing behind."""
+@pytest.mark.parametrize(
+    ("command", "says"), [("serve", "stderr"), ("config check", "stdout")], ids=["serve", "check"]
+)
+def test_tracing_needs_its_extra(tmp_path: Path, command: str, says: str) -> None:
+    """The start says what to install, and leaves nothing behind; so does the check before it."""
     script = (
         "import sys\n"
         "sys.modules['opentelemetry'] = None\n"
-        "sys.argv = ['sessiond', 'serve', '--dev']\n"
+        f"sys.argv = ['sessiond', *'{command} --dev'.split()]\n"
         "from sessiond.__main__ import main\n"
         "main()"
     )
@@ -299,5 +302,5 @@ def test_tracing_needs_its_extra(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert done.returncode == 1
-    assert "pip install 'sessionstore[otel]'" in done.stderr
+    assert "pip install 'sessionstore[otel]'" in getattr(done, says)
     assert not list(tmp_path.iterdir())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
+from sessiond.ops import asking
 from sessionstore import SessionClient
 from tests.engines import require_engine
 from tests.ops.scraping import scrape
@@ -97,6 +99,18 @@ def test_without_workers_that_answer_it_is_not_ready(server: Supervised, ops: st
     finally:
         _send_all(server, signal.SIGCONT)
     eventually(lambda: get(ops, "/readyz")[0] == 200)
+
+
+def test_a_worker_that_hangs_holds_up_no_probe(server: Supervised, ops: str) -> None:
+    """Another one has answered before it is given up."""
+    pid = min(server.pids().values())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        assert get(ops, "/readyz") == (200, "ready\n")
+        assert time.monotonic() - began < asking._PATIENCE_S
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def _send_all(server: Supervised, number: signal.Signals) -> None:

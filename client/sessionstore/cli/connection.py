@@ -100,14 +100,17 @@ def open_client(kind: Callable[..., C], connection: Connection) -> C:
         Failure: there is no token, or a file cannot be read.
     """
     local = stays_on_this_machine(connection.address)
-    tls: bool | TLS | None = None
+    tls: bool | TLS = False
     files = (connection.ca_file, connection.cert_file, connection.key_file)
     if not connection.plaintext and (any(files) or not local):
         ca_file, cert_file, key_file = (file or None for file in files)
         tls = TLS(ca_file=ca_file, cert_file=cert_file, key_file=key_file)
+    # A certificate of a context or a flag goes without a token that is of neither.
+    own = connection.token_file or connection.cert_file != _variable("CERT_FILE")
     try:
         return kind(
             connection.address,
+            token=None if own else _variable("TOKEN") or None,
             token_file=connection.token_file or None,
             tls=tls,
             plaintext=connection.plaintext,

@@ -17,7 +17,7 @@ from sessiond.commands.setting_flags import loaded
 from sessiond.domain.errors import SessionStoreError, StartupError
 from sessiond.front import check_certificate
 from sessiond.lifetimes import key_lifetimes
-from sessiond.opening import link_limits, store_access
+from sessiond.opening import link_limits, load_callers, store_access
 from sessiond.ops import logging
 from sessiond.settings import Settings, variable
 from sessiond.store.checks import MAX_SKEW_S, check_engine, clock_skew_s
@@ -25,8 +25,8 @@ from sessiond.store.connect import open_link
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.store_url import StoreUrl, Topology, redacted
-from sessiond.tokens.callers import Callers
 from sessiond.tokens.keyring import KeyRing
+from sessiond.tracing import check_tracing
 
 
 class _Check(NamedTuple):
@@ -66,6 +66,9 @@ def _checks(settings: Settings, *, with_store: bool) -> Iterator[_Check]:
     if settings.audit_log_file:
         audit_log = settings.audit_log_file
         yield _Check("audit_log_file", lambda: _appendable(audit_log))
+    if settings.otlp_endpoint:
+        endpoint = settings.otlp_endpoint
+        yield _Check("otlp_endpoint", lambda: _collector(endpoint))
     yield _Check("store_url", lambda: _store(settings, connect=with_store))
 
 
@@ -89,7 +92,7 @@ def _callers(settings: Settings) -> str:
     path = settings.effective_callers_file
     if settings.dev and not path.exists():
         return f"{path}, which the first start makes"
-    Callers.load(path)
+    load_callers(settings)
     return str(path)
 
 
@@ -111,6 +114,11 @@ def _appendable(path: Path) -> str:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise StartupError(f"cannot write {path}")
     return str(path)
+
+
+def _collector(endpoint: str) -> str:
+    check_tracing()
+    return f"{endpoint}, not asked"
 
 
 def _store(settings: Settings, *, connect: bool) -> str:

@@ -95,7 +95,10 @@ def _read_all(files: TlsFiles) -> _Material:
         _read(files.chain), _read(files.key), _read(files.client_ca) if files.client_ca else None
     )
     _check_pair(files)
-    expiry = x509.load_pem_x509_certificate(material.chain).not_valid_after_utc
+    try:
+        expiry = x509.load_pem_x509_certificate(material.chain).not_valid_after_utc
+    except ValueError as error:  # OpenSSL takes more than X.509 in PEM
+        raise StartupError(f"{files.chain} does not begin with a certificate: {error}") from None
     if expiry < datetime.now(UTC):
         raise StartupError(f"the certificate in {files.chain} expired on {expiry:%Y-%m-%d %H:%M}Z")
     if material.client_ca is not None:

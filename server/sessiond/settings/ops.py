@@ -29,7 +29,7 @@ class OpsSettings(CommonSettings):
 
     otlp_endpoint: str | None = Field(
         default=None,
-        pattern=r"^https?://[^/]+/?$",
+        pattern=r"^https?://[^/@]+/?$",
         description="Collector that traces are sent to, over OTLP with gRPC, such as"
         " `http://127.0.0.1:4317`; by default none are. Needs the extra `[otel]`; headers,"
         " certificates and compression are OpenTelemetry's own `OTEL_EXPORTER_OTLP_*`.",

@@ -66,7 +66,7 @@ class Keeper:
                 "worker_killed", worker=self.number, pid=self._worker.pid, after_s=patience_s
             )
             self._worker.kill()
-        await self._task
+        await asyncio.shield(self._task)  # whoever gives up waiting does not end the keeping
 
     async def _keep(self) -> None:
         backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S, _STEADY_S)

@@ -71,9 +71,17 @@ class OpsPort:
         return Answer(merged(own, texts), CONTENT_TYPE_PLAIN_0_0_4)
 
     async def _any_of(self, path: str) -> Answer | None:
-        answers = await self._ask_all(path)
-        good = (each for each in answers.values() if each.status == HTTPStatus.OK)
-        return next(good, None)
+        """The first good answer: a worker that hangs holds up nobody's probe."""
+        asked = [asyncio.create_task(self._ask(number, path)) for number in self._serving()]
+        try:
+            for each in asyncio.as_completed(asked):
+                answer = await each
+                if answer and answer.status == HTTPStatus.OK:
+                    return answer
+            return None
+        finally:
+            for task in asked:
+                task.cancel()
 
     async def _ask_all(self, path: str) -> dict[int, Answer]:
         """What the workers answer, by their numbers; one that does not is not there."""

@@ -65,7 +65,9 @@ class CallerLimit:
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """Refuse calls over their caller's bounds, before any work."""
-        enter, leave = (_begin_watching, _end_watching) if method.standing else (self._begin, _end)
+        enter, leave = (
+            (self._begin_watching, _end_watching) if method.standing else (self._begin, _end)
+        )
 
         async def limited(call: Call) -> Reply:
             load = self._loads[call.caller.name]
@@ -87,6 +89,13 @@ class CallerLimit:
             raise _reached(caller, "max_in_flight", most, _ROOM_AFTER_S)
         self._spend(load, caller)
         load.in_flight += 1
+
+    def _begin_watching(self, load: _Load, caller: Caller) -> None:
+        most = caller.limits.watchers
+        if most is not None and load.watchers >= most:
+            raise _reached(caller, "max_watchers", most, _PLACE_AFTER_S)
+        self._spend(load, caller)
+        load.watchers += 1
 
     def _spend(self, load: _Load, caller: Caller) -> None:
         """The generic cell rate algorithm (ITU-T I.371, annex A): a bucket without a timer."""
@@ -114,13 +123,6 @@ class CallerLimit:
 
 def _end(load: _Load) -> None:
     load.in_flight -= 1
-
-
-def _begin_watching(load: _Load, caller: Caller) -> None:
-    most = caller.limits.watchers
-    if most is not None and load.watchers >= most:
-        raise _reached(caller, "max_watchers", most, _PLACE_AFTER_S)
-    load.watchers += 1
 
 
 def _end_watching(load: _Load) -> None:

@@ -1,4 +1,7 @@
-"""Finds out which caller calls, and whether its role suffices."""
+"""Finds out which caller calls, and whether its role suffices.
+
+Two interceptors: what a caller takes of the server by calls that it has no right to counts too.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,11 @@ class Credentials:
         self._callers = callers
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
-        """Refuse callers that are unknown or lack the method's role."""
+        """Refuse callers that are unknown."""
 
         async def authenticated(call: Call) -> Reply:
             identify = self._presented(call)
             call.caller = identify()
-            _require_role(method, call.caller)
             if method.standing:
                 call.is_welcome = partial(_would_admit, method, identify)
             return await handler(call)
@@ -55,6 +57,19 @@ class Credentials:
 
     def _by_token(self, token: str) -> Caller:
         return self._callers.by_token(self._tokens.verify(token))
+
+
+class Permissions:
+    """Holds authenticated callers to their roles."""
+
+    def wrap(self, method: Method, handler: Handler) -> Handler:
+        """Refuse callers that lack the method's role."""
+
+        async def permitted(call: Call) -> Reply:
+            _require_role(method, call.caller)
+            return await handler(call)
+
+        return permitted
 
 
 def _would_admit(method: Method, identify: Callable[[], Caller]) -> bool:
