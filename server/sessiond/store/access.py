@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ class Access:
     client_name: str = "sessiond"
     """What CLIENT LIST shows."""
     ca_file: Path | None = None
-    """PEM certificates that a node is verified against over TLS; the system's by default."""
+    """PEM certificates that a node is verified against over TLS, and no others; the system's by
+    default."""
     password_file: Path | None = None
     """Holds the password, alone on its first line; goes before `password`."""
     cert_file: Path | None = None
@@ -88,6 +89,16 @@ class Access:
 
 class EncryptedConnection(SSLConnection):
     """A connection over TLS that can end at once."""
+
+    def _connection_arguments(self) -> Mapping[str, Any]:
+        # By itself redis-py would have the system's authorities vouch beside those of a file.
+        context = ssl.create_default_context(cafile=self.ca_certs)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.certfile:
+            # Without a password, one would be asked for on the terminal.
+            context.load_cert_chain(self.certfile, self.keyfile, lambda: "")
+        self.ssl_context.context = context
+        return super()._connection_arguments()
 
     async def disconnect(self, nowait: bool = False, *args: Any, **rest: Any) -> None:
         """Disconnect; without waiting, it is not left open for a goodbye that may never come."""
@@ -170,9 +181,4 @@ class Door:
             "ssl_ca_certs": str(access.ca_file) if access.ca_file else None,
             "ssl_certfile": str(access.cert_file) if access.cert_file else None,
             "ssl_keyfile": str(access.key_file) if access.key_file else None,
-            # Without one, a key with a password would have it asked for on the terminal.
-            "ssl_password": "",
-            "ssl_cert_reqs": "required",
-            "ssl_check_hostname": True,
-            "ssl_min_version": ssl.TLSVersion.TLSv1_2,
         }
