@@ -74,7 +74,7 @@ class StoreUrl:
             StartupError: it is none; the message shows no password.
         """
         try:
-            return cls._parse(urlsplit(url))
+            return cls._parse(_split(url))
         except ValueError as error:
             raise StartupError(f"the store URL {redacted(url)!r} is wrong: {error}") from None
 
@@ -130,6 +130,14 @@ def redacted(url: str) -> str:
         place, slash, path = rest.rpartition("@")[2].partition("/")
     shown = place.rpartition("@")[2] + slash + path
     return f"{scheme}://{re.split('[?#]', shown)[0]}"
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # It would quote user and password.
+        raise ValueError("its host is malformed, or its password not percent-encoded") from None
 
 
 def _credentials(netloc: str) -> tuple[str | None, str | None, str]:
