@@ -75,6 +75,10 @@ class ClusterLink:
         """The link to the node that holds a key now; see `Link.holder`."""
         return self._node(await self._view.primary(slot_of_key(key)))
 
+    def doubt(self) -> None:
+        """Ask the cluster who holds what; see `Link.doubt`."""
+        self._view.renew()
+
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         self._closed = True
