@@ -88,6 +88,9 @@ class PooledLink:
         """This link."""
         return self
 
+    def doubt(self) -> None:
+        """Nothing: there is no other node."""
+
     async def close(self) -> None:
         """Disconnect."""
         await self._redis.aclose()

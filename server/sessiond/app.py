@@ -258,8 +258,8 @@ class App:
         scripts = ScriptSet(runner, keyspace, ends, shebang=topology is not Topology.FAKE)
         replicas = None
         if policy := wait_policy(settings):
-            find_node = connect.node_finder(url, limits, access)
-            replicas = ReplicaWait(find_node, limits, scripts, policy)
+            finder = connect.node_finder(url, limits, access)
+            replicas = ReplicaWait(finder, limits, scripts, policy)
             self._stack.push_async_callback(replicas.close)
         return runner, scripts, connect.tails(url, limits, access, scripts), replicas
 

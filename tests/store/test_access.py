@@ -127,6 +127,16 @@ async def test_an_engine_of_an_unknown_ca_is_refused(encrypted: RealEngine, file
         assert "certificate verify failed" in str(caught.value.__cause__)
 
 
+async def test_the_system_vouches_for_nobody_beside_the_ca(
+    encrypted: RealEngine, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would for this engine: whom a file names is trusted alone."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(files / "ca.crt"))
+    assert await _ask(encrypted.url) == b"sessiond"
+    with pytest.raises(StoreUnavailableError):
+        await _ask(encrypted.url, _with(files, "other-ca"))
+
+
 async def test_an_engine_of_another_name_is_refused(files: Path) -> None:
     """Though the CA is the right one."""
     with (

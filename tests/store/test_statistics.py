@@ -107,6 +107,7 @@ class Counted:
         self.figures = link.figures
         self.sent = 0
         self.name, self.close, self.holder = link.name, link.close, link.holder
+        self.doubt = link.doubt
 
     def send(self, *command: Argument) -> Awaitable[Any]:
         self.sent += 1

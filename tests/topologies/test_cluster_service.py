@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sessionstore.v1 import admin_service_pb2 as admin_pb
 from sessionstore.v1 import session_service_pb2 as pb
+from tests.rpc.calls import outcome
+from tests.rpc.engines import hung
+from tests.rpc.logs import Log
 from tests.rpc.serving import Server, ServerLoop, eventually, make_settings, serve
 from tests.rpc.watching import watched
 from tests.topologies.cluster import Cluster
+from tests.topologies.conftest import ServeOn
 
 USERS = [f"user-{i}" for i in range(100)]
 """Of all partitions but a few."""
+REPLACED_S = 20.0
+"""How long the cluster may take to replace a primary, and the server to see it."""
 
 
 @pytest.fixture
@@ -59,6 +66,20 @@ def test_everything_works(server: Server) -> None:
     assert not admin.audit()[-1].drifts
 
 
+def test_a_primary_that_hangs_does_not_stop_the_service(
+    cluster: Cluster, serve_on: ServeOn, log: Log
+) -> None:
+    """It stays ready, as the cluster does, and finds who took over though nobody calls."""
+    cluster.settle()
+    with _partly_covered(cluster), serve_on(cluster.url) as server:
+        eventually(server.app.ready.is_set)
+        with hung(cluster.primaries()[0].engine):
+            eventually(lambda: _told(log, "store_failover"), within_s=REPLACED_S)
+            assert outcome(server.api().create, "alice") == "OK"
+        cluster.settle()
+    assert not _told(log, "store_not_ready")
+
+
 def test_the_sessions_of_one_user_are_listed_and_deleted(server: Server) -> None:
     """In the user's partition."""
     api, admin = server.api(), server.admin()
@@ -67,3 +88,20 @@ def test_the_sessions_of_one_user_are_listed_and_deleted(server: Server) -> None
     assert len(api.list("alice").sessions) == 5
     assert isinstance(admin.delete_user("alice"), admin_pb.DeleteUserResponse)
     assert len(api.list("alice").sessions) == 0
+
+
+@contextmanager
+def _partly_covered(cluster: Cluster) -> Iterator[None]:
+    """The other nodes serve while nobody serves the slots of one."""
+    name = "cluster-require-full-coverage"
+    for node in cluster.nodes:
+        node.ask("CONFIG", "SET", name, "no")
+    try:
+        yield
+    finally:
+        for node in cluster.nodes:
+            node.ask("CONFIG", "SET", name, "yes")
+
+
+def _told(log: Log, event: str) -> list[object]:
+    return [entry for entry in log.entries if entry["event"] == event]

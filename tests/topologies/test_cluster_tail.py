@@ -10,10 +10,13 @@ from contextlib import suppress
 import pytest
 
 from sessiond.domain.errors import LogRewoundError, StoreUnavailableError
+from sessiond.store.access import Access
+from sessiond.store.connect import tails
 from sessiond.store.keyspace import slot_of_key
 from sessiond.store.link import LinkLimits
 from tests.conftest import rounds
-from tests.store.inside import Inside
+from tests.rpc.engines import hung
+from tests.store.inside import Inside, scripts_of, until
 from tests.store.kit import ALICE
 from tests.store.logs import Following, following, write
 from tests.topologies.cluster import Cluster
@@ -124,3 +127,25 @@ async def test_a_failover_that_lost_events_is_told(
     with pytest.raises(LogRewoundError):
         await tail.until(lambda: False)
     await cluster.mend()
+
+
+async def test_a_beginning_that_is_given_up_leaves_nothing_behind(
+    cluster: Cluster, inside: Inside
+) -> None:
+    """No connection is still being made to a node that hangs."""
+    tail = tails(cluster.url, LinkLimits(connect_s=30), Access(), scripts_of(inside))()
+    with hung(cluster.primaries()[0].engine):
+        before = asyncio.all_tasks()
+        beginning = asyncio.create_task(tail.begin())
+
+        async def nodes_are_asked() -> bool:
+            await asyncio.sleep(0.001)
+            return "TailNode.ends" in str(asyncio.all_tasks() - before)
+
+        await until(nodes_are_asked)
+        beginning.cancel()
+        await asyncio.wait([beginning])
+        await tail.close()
+        left = asyncio.all_tasks() - before
+    assert not left
+    cluster.settle()

@@ -55,8 +55,8 @@ class Ending:
         self.runner = ScriptRunner(open_link(url, LIMITS))
         self.scripts = ScriptSet(self.runner, Keyspace(f"t{uuid.uuid4().hex[:12]}"), ENDS)
         self.store = Store(self.scripts)
-        find_node = node_finder(url, LIMITS)
-        self.wait = ReplicaWait(find_node, LIMITS, self.scripts, WaitPolicy(replicas, timeout_s))
+        finder = node_finder(url, LIMITS)
+        self.wait = ReplicaWait(finder, LIMITS, self.scripts, WaitPolicy(replicas, timeout_s))
 
     async def end(self, session: Session) -> int:
         """Revoke, and how many replicas have it."""

@@ -31,6 +31,10 @@ class FakeStore:
     """How many calls find nobody there."""
     broken: set[str] = field(default_factory=set)
     """Sessions by which a call meets a fault."""
+    unserved: set[str] = field(default_factory=set)
+    """Sessions whose part of the store is not to be had."""
+    stuck: set[str] = field(default_factory=set)
+    """Sessions of which nothing is heard."""
 
     async def revoke(self, session_id: str, reason: EndReason, caller: str) -> Any:
         await asyncio.sleep(0)
@@ -39,6 +43,10 @@ class FakeStore:
             raise StoreUnavailableError("not now")
         if session_id in self.broken:
             raise RuntimeError("a fault")
+        if session_id in self.unserved:
+            raise StoreUnavailableError("not here")
+        if session_id in self.stuck:
+            await asyncio.Event().wait()
         self.ended.append((session_id, reason, caller))
         was_live = session_id in self.live
         self.live.discard(session_id)
@@ -137,6 +145,46 @@ async def test_it_is_said_until_it_was_heard(stage: Stage) -> None:
     stage.remember("1", "2", "3")
     stage.store.away = 4
     assert sorted(await stage.said()) == ["1", "2", "3"]
+
+
+async def test_a_part_that_is_away_keeps_no_other_waiting(stage: Stage) -> None:
+    """However many endings it is owed, and whether it refuses them or does not answer."""
+    stage.remember("1", "2")
+    away = {str(number) for number in range(3, 1003)}
+    stage.remember(*away, "slow")
+    stage.store.unserved, stage.store.stuck = away, {"slow"}
+    stage.reassertion.notice(A)
+    stage.reassertion.notice(B)
+
+    async def the_others_were_said() -> bool:
+        await asyncio.sleep(0.01)
+        return [said for said, _, _ in stage.store.ended] == ["2", "1"]
+
+    await until(the_others_were_said)
+    assert not stage.reassertion.figures.reasserted
+    stage.store.unserved, stage.store.stuck = set(), set()
+
+    async def all_was_said() -> bool:
+        await asyncio.sleep(0.01)
+        return stage.reassertion.figures.reasserted == 1003
+
+    await until(all_was_said)
+
+
+async def test_a_failover_while_endings_are_said_is_heard_of(stage: Stage) -> None:
+    """All is said to that store too, though a part of it has not come back since the first."""
+    stage.remember("1", "away")
+    stage.store.unserved = {"away"}
+    for history in (A, B):
+        stage.reassertion.notice(history)
+
+    async def said_times(number: int) -> bool:
+        await asyncio.sleep(0.01)
+        return [said for said, _, _ in stage.store.ended] == ["1"] * number
+
+    await until(lambda: said_times(1))
+    stage.reassertion.notice(frozenset({"c"}))
+    await until(lambda: said_times(2))
 
 
 async def test_a_fault_keeps_nothing_else_from_being_said(stage: Stage) -> None:

@@ -82,8 +82,11 @@ def test_a_url_that_says_too_little_or_too_much_is_refused(url: str, problem: st
         StoreUrl.parse(url)
 
 
-def test_a_refusal_shows_no_password() -> None:
+@pytest.mark.parametrize(
+    "url", ["redis://me:secret@h/x?y=secret", "redis://me:secret@h\u2100", "redis://me:secret@[h"]
+)
+def test_a_refusal_shows_no_password(url: str) -> None:
     """It goes into logs."""
     with pytest.raises(StartupError) as caught:
-        StoreUrl.parse("redis://me:secret@h/x?y=secret")
+        StoreUrl.parse(url)
     assert "secret" not in str(caught.value)

@@ -118,13 +118,15 @@ class Readiness:
         return f"the store refuses a command: {type(error).__name__}"
 
     async def _takes_writes(self) -> bool:
-        """Whether no node is a replica, and tell of their histories if so."""
+        """Whether nodes are not all replicas, and tell of the histories of those that are none.
+
+        In a cluster one may be for a moment: calls are sent on to who has taken its place.
+        """
         nodes = await replication(self._runner, self._keyspace)
-        if not all(node.is_primary for node in nodes):
-            return False
-        if nodes:
-            self._on_histories(frozenset(node.history for node in nodes))
-        return True
+        histories = frozenset(node.history for node in nodes if node.is_primary)
+        if histories:
+            self._on_histories(histories)
+        return bool(histories) or not nodes
 
     async def _admit(self) -> None:
         """Look at the store's settings, and agree with it."""

@@ -26,6 +26,8 @@ WINDOW_S: Final = 60.0
 _MOST: Final = 50_000
 _BATCH: Final = 200
 _REST_S: Final = 0.2
+_PATIENCE_S: Final = 1.0
+"""How long an ending may take to be heard before it has to wait for others."""
 
 
 class _Ending(NamedTuple):
@@ -84,30 +86,38 @@ class Reassertion:
         """Say the endings again after each failover, until cancelled."""
         while True:
             await self._wanted.wait()
-            self._wanted.clear()
             await self._say_again()
 
     async def _say_again(self) -> None:
-        """All of them, the latest first; as often as it takes while the store is away."""
-        owed = dict(reversed(self._endings.items()))
-        number, restored = len(owed), 0
-        while owed:
+        """All of them, the latest first; as often as it takes while a part of the store is away."""
+        owed: dict[str, _Ending] = {}
+        said = restored = 0
+        while owed or self._wanted.is_set():
+            if self._wanted.is_set():
+                self._wanted.clear()
+                owed = dict(reversed(self._endings.items())) | owed
             batch = list(islice(owed.items(), _BATCH))
             revived = await asyncio.gather(*(self._end(*each) for each in batch))
-            for (session_id, _), was_live in zip(batch, revived, strict=True):
-                if was_live is not None:
-                    del owed[session_id]
+            heard = 0
+            for (session_id, ending), was_live in zip(batch, revived, strict=True):
+                del owed[session_id]
+                if was_live is None:
+                    owed[session_id] = ending  # behind those that other parts may hear
+                else:
+                    heard += 1
                     restored += was_live
-            if None in revived:
+            said += heard
+            if batch and not heard:
                 await asyncio.sleep(_REST_S)
-        self._count(reasserted=number, restored=restored)
-        self._log.warning("endings_reasserted", endings=number, restored=restored)
+        self._count(reasserted=said, restored=restored)
+        self._log.warning("endings_reasserted", endings=said, restored=restored)
 
     async def _end(self, session_id: str, ending: _Ending) -> bool | None:
         """Whether it was live again; None if the store cannot tell now."""
         try:
-            revoked = await self._store.revoke(session_id, ending.reason, ending.caller)
-        except SessionStoreError:
+            async with asyncio.timeout(_PATIENCE_S):
+                revoked = await self._store.revoke(session_id, ending.reason, ending.caller)
+        except (SessionStoreError, TimeoutError):
             return None
         except Exception as fault:  # noqa: BLE001  the others are said again all the same
             self._log.error("fault", error=type(fault).__name__, frames=faults.frames(fault))

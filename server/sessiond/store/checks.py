@@ -71,7 +71,9 @@ async def _check_node(node: Link, probe: str) -> Findings:
     try:
         told = info.parsed(await node.send("INFO"))
     except ResponseError:
-        findings.warnings.append("INFO is refused: version, eviction and persistence unchecked")
+        findings.warnings.append(
+            "INFO is refused: version, eviction and persistence unchecked, failovers not noticed"
+        )
     else:
         _check_info(told, findings)
     await _check_encoding(node, probe, findings)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from redis.exceptions import MovedError
@@ -33,6 +35,15 @@ _KEY_AT: Final = {"EVALSHA": 3, "OBJECT": 2}
 """Which word of a command is its key, where that is not the first after its name."""
 
 
+@dataclass
+class _Bar:
+    """Before a slot of which a command was refused."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Of who tries the slot out."""
+    lifted: bool = False
+
+
 class ClusterLink:
     """A link to a cluster. Not thread-safe: it belongs to one event loop."""
 
@@ -45,15 +56,13 @@ class ClusterLink:
         self._nodes: dict[Address, Multiplexer] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._pruned_for: object = None
-        self._barred: dict[int, asyncio.Event] = {}
+        self._barred: dict[int, _Bar] = {}
         """Slots of which a command was refused, each until one is accepted again."""
         self._waiting = 0
         self._closed = False
 
     async def send(self, *command: Argument) -> Any:
         """Send a command to the node that holds its key; see `Link.send`."""
-        if self._closed:
-            raise StoreUnavailableError("the connection to the store was closed")
         slot = slot_of_key(_key_of(command))
         if slot not in self._barred:
             try:
@@ -75,6 +84,10 @@ class ClusterLink:
         """The link to the node that holds a key now; see `Link.holder`."""
         return self._node(await self._view.primary(slot_of_key(key)))
 
+    def doubt(self) -> None:
+        """Ask the cluster who holds what; see `Link.doubt`."""
+        self._view.renew()
+
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         self._closed = True
@@ -85,8 +98,10 @@ class ClusterLink:
         """Send a command once, and learn from a refusal.
 
         Raises:
-            NotHereError: it was refused whole, and may be sent again.
+            NotHereError: it was refused whole, and may be sent again. Else like `Link.send`.
         """
+        if self._closed:
+            raise StoreUnavailableError("the connection to the store was closed")
         address = await self._view.primary(slot)
         try:
             return await self._node(address).send(*command)
@@ -106,26 +121,36 @@ class ClusterLink:
         """Send a command until it is accepted.
 
         One command of a slot tries it out; all others wait until it is through, so that a slot on
-        the move is not flooded.
+        the move is not flooded. If its caller goes away, one of them tries on.
         """
         while True:
-            if barred := self._barred.get(slot):
-                await barred.wait()
-                rests = iter((0.0,))
-            else:
-                barred = self._barred[slot] = asyncio.Event()
-                rests = _rests_s()
-            try:
-                for rest_s in rests:
-                    await asyncio.sleep(rest_s)
-                    try:
-                        return await self._ask(slot, command)
-                    except NotHereError:
-                        pass
-            finally:
-                barred.set()
-                if self._barred.get(slot) is barred:
-                    del self._barred[slot]
+            bar = self._barred.setdefault(slot, _Bar())
+            async with bar.turn:
+                if not bar.lifted:
+                    return await self._try_out(slot, command, bar)
+            with suppress(NotHereError):
+                return await self._ask(slot, command)
+
+    async def _try_out(self, slot: int, command: tuple[Argument, ...], bar: _Bar) -> Any:
+        """Send a command until it is accepted, or fails for another reason; then lift the bar."""
+        try:
+            reply = await self._ask_again(slot, command)
+        except Exception:  # not if the caller goes away
+            self._lift(slot, bar)
+            raise
+        self._lift(slot, bar)
+        return reply
+
+    async def _ask_again(self, slot: int, command: tuple[Argument, ...]) -> Any:
+        for rest_s in _rests_s():
+            await asyncio.sleep(rest_s)
+            with suppress(NotHereError):
+                return await self._ask(slot, command)
+        raise AssertionError
+
+    def _lift(self, slot: int, bar: _Bar) -> None:
+        bar.lifted = True
+        del self._barred[slot]
 
     def _node(self, address: Address) -> Multiplexer:
         if self._pruned_for is not self._view.map:

@@ -106,8 +106,13 @@ class ClusterTail:
     async def _find_ends(self, missing: Iterable[int]) -> None:
         groups = await self._by_node(missing)
         asked = [asyncio.ensure_future(self._node(at).ends(i)) for at, i in groups.items()]
-        if asked:
-            await asyncio.wait(asked)
+        try:
+            if asked:
+                await asyncio.wait(asked)
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         for each in asked:
             self.places |= each.result()
         if len(self.places) < PARTITIONS:

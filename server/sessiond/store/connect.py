@@ -16,7 +16,7 @@ from sessiond.store.link import Link, LinkLimits
 from sessiond.store.log_tail import LogTail, TailWays
 from sessiond.store.multiplexer import Multiplexer
 from sessiond.store.primary import Primary
-from sessiond.store.replica_wait import FindNode, Node
+from sessiond.store.replica_wait import Node, NodeFinder
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.sentinels import Sentinels
 from sessiond.store.store_url import StoreUrl, Topology, redacted
@@ -74,7 +74,7 @@ def connections(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> Conn
     raise StartupError(f"the store URL {redacted(url)!r} is not that of one node")
 
 
-def node_finder(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> FindNode:
+def node_finder(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> NodeFinder:
     """What finds the node that holds a partition, for who needs connections of its own to it.
 
     Raises:
@@ -89,13 +89,13 @@ def node_finder(url: str, limits: LinkLimits, access: Access = _ANYBODY) -> Find
             address = await view.primary(slot_of_key(base))
             return Node(address, door.at(address), view.renew)
 
-        return find_in_cluster
+        return NodeFinder(find_in_cluster, view.close)
     only = Node("", connections(url, limits, access))
 
     async def find(_: str) -> Node:
         return only
 
-    return find
+    return NodeFinder(find)
 
 
 def _primary(url: StoreUrl, limits: LinkLimits, access: Access) -> Primary:

@@ -58,6 +58,10 @@ class Link(Protocol):
         """
         ...
 
+    def doubt(self) -> None:
+        """Have it find out again which nodes the store has: those it leads to do not behave so."""
+        ...
+
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         ...

@@ -92,6 +92,9 @@ class Multiplexer:
         """This link; see `Link.holder`."""
         return self
 
+    def doubt(self) -> None:
+        """Nothing: there is no other node; see `Link.doubt`."""
+
     async def close(self) -> None:
         """Wait for the replies to what was sent, then disconnect."""
         self._closed = True

@@ -40,8 +40,18 @@ class Node(NamedTuple):
     """To be told that it does not answer: another one may hold the partition."""
 
 
-FindNode = Callable[[str], Awaitable[Node]]
-"""Who holds the partition with this base now; raises StoreUnavailableError."""
+async def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinder:
+    """Tells who holds which partition."""
+
+    find: Callable[[str], Awaitable[Node]]
+    """Who holds the partition with this base now; raises StoreUnavailableError."""
+    close: Callable[[], Awaitable[None]] = _nothing
+    """Ends what it does beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +84,9 @@ class ReplicaWait:
     """Waits for replicas. It belongs to one event loop."""
 
     def __init__(
-        self, find_node: FindNode, limits: LinkLimits, scripts: ScriptSet, policy: WaitPolicy
+        self, finder: NodeFinder, limits: LinkLimits, scripts: ScriptSet, policy: WaitPolicy
     ) -> None:
-        self._find_node = find_node
+        self._finder = finder
         self._limits = limits
         self._scripts = scripts
         self._policy = policy
@@ -103,10 +113,11 @@ class ReplicaWait:
                 await asyncio.wait(rounds.running)
             for line in rounds.idle:
                 await line.close()
+        await self._finder.close()
 
     async def _enqueue(self, session_ids: Sequence[str], until_s: float) -> int:
         base = self._scripts.keys.of_session(session_ids[0])
-        node = await self._find_node(base)
+        node = await self._finder.find(base)
         rounds = self._nodes.setdefault(node.name, _Rounds(node))
         mark: tuple[Argument, ...] = (
             "EVALSHA",

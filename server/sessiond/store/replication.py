@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
+from sessiond.domain.errors import StoreUnavailableError
 from sessiond.store import info
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.runner import ScriptRunner, those_that_answer
@@ -24,6 +25,8 @@ class Replication(NamedTuple):
 async def replication(runner: ScriptRunner, keyspace: Keyspace) -> Sequence[Replication]:
     """Ask every node that holds partitions and answers; nothing if they refuse INFO.
 
+    Where one does not answer or is a replica, another may have its place: nodes are found anew.
+
     Raises:
         StoreUnavailableError: none answers.
     """
@@ -32,7 +35,13 @@ async def replication(runner: ScriptRunner, keyspace: Keyspace) -> Sequence[Repl
         replies = await those_that_answer(node.send("INFO", "replication") for node in nodes)
     except ResponseError:
         return ()
-    return [_replication(info.parsed(reply)) for reply in replies]
+    except StoreUnavailableError:
+        runner.doubt()
+        raise
+    told = [_replication(info.parsed(reply)) for reply in replies]
+    if len(told) < len(nodes) or not all(node.is_primary for node in told):
+        runner.doubt()
+    return told
 
 
 def _replication(told: dict[str, str]) -> Replication:

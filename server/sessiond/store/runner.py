@@ -17,8 +17,8 @@ from sessiond.store.loader import Script
 _RETRY_DELAYS_S: Final = (0.0, 0.05)
 _MOST_LOADS: Final = 3
 """How often a script is loaded for one run: its partition may go from node to node."""
-_NODE_S: Final = 1.0
-"""How long those nodes are waited for that are not needed."""
+_LAGGARDS_S: Final = 0.3
+"""How long the other nodes are waited for, once one has answered."""
 _RUN_AGAIN: Final = (ConnectionLostError, NoScriptError, NoPermissionError)
 """By itself a run repeats what it may, and says what it may not."""
 
@@ -82,6 +82,10 @@ class ScriptRunner:
         """
         return {await self._link.holder(key): key for key in keys}
 
+    def doubt(self) -> None:
+        """Have it found out again which nodes there are; see `Link.doubt`."""
+        self._link.doubt()
+
     async def close(self) -> None:
         """Wait for what was sent, then disconnect."""
         await self._link.close()
@@ -112,15 +116,14 @@ class ScriptRunner:
 
 
 async def those_that_answer(asked: Iterable[Awaitable[Any]]) -> list[Any]:
-    """What nodes answer that were asked at once, without those that fail or take long.
+    """What nodes answer that were asked at once, without those that fail or are far behind others.
 
     Raises:
         StoreUnavailableError, ResponseError: none answers; why the first of them does not.
     """
     asking = [asyncio.ensure_future(each) for each in asked]
     try:
-        # The only one is waited for as long as any other command.
-        await asyncio.wait(asking, timeout=_NODE_S if len(asking) > 1 else None)
+        await _first_and_soon_after(asking)
     finally:
         for each in asking:
             each.cancel()
@@ -132,6 +135,17 @@ async def those_that_answer(asked: Iterable[Awaitable[Any]]) -> list[Any]:
             StoreUnavailableError("the store does not answer"),
         )
     return answers
+
+
+async def _first_and_soon_after(asking: Iterable[asyncio.Future[Any]]) -> None:
+    """Wait for an answer as for any other command, and for the rest a moment longer."""
+    left, patience = set(asking), None
+    while left:
+        done, left = await asyncio.wait(left, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+        if not done:
+            return
+        if not all(each.cancelled() or each.exception() for each in done):
+            patience = _LAGGARDS_S
 
 
 async def _repeated(send: Callable[[], Awaitable[Any]]) -> Any:
