@@ -24,8 +24,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from sessiond import front, settings
+from sessiond import settings
 from sessiond.app import App
+from sessiond.assembly import front
 from sessiond.domain.timings import Timings
 from sessiond.ops import logging
 from sessiond.rpc import decode, encode

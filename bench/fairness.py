@@ -21,7 +21,7 @@ from load import Times
 from paced import PER_S, PacedLoad
 from results import record, table
 from serving import Server
-from sessiond.lifetimes import key_lifetimes
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.settings import Settings
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.service import ServiceTokens

@@ -17,8 +17,8 @@ from filling import DEFAULT, NO_REQUEST, create, each, open_store
 from load import Load
 from sample import Facts
 from sessiond import devmode
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.domain.session import Client, EndReason, Session
-from sessiond.lifetimes import key_lifetimes
 from sessiond.settings import Settings, milliseconds
 from sessiond.store.embedded import EmbeddedEngine
 from sessiond.store.scripts import Store

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from sessiond import devmode, settings
-from sessiond.lifetimes import key_lifetimes
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.settings import ENV_PREFIX, Settings
 from sessiond.store import embedded_host
 from sessiond.store.embedded import EmbeddedEngine

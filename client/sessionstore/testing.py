@@ -25,7 +25,7 @@ from fakeredis import TcpFakeServer
 
 from sessiond import devmode
 from sessiond.app import App
-from sessiond.lifetimes import key_lifetimes
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.settings import Settings
 from sessionstore import AsyncSessionClient, SessionClient
 

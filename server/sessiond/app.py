@@ -11,13 +11,15 @@ from typing import Any, Self
 import structlog
 
 from sessiond import devmode
-from sessiond.background import background
+from sessiond.assembly.background import background
+from sessiond.assembly.engine import embedded_engine
+from sessiond.assembly.front import Front
+from sessiond.assembly.lifetimes import LEEWAY_S, key_lifetimes
+from sessiond.assembly.opening import link_limits, load_callers, store_access, wait_policy
+from sessiond.assembly.tracing import Tracing, open_tracing
+from sessiond.assembly.use_cases import UseCases
 from sessiond.domain.errors import StartupError
-from sessiond.engine import embedded_engine
-from sessiond.front import Front
 from sessiond.jobs.reaper import Reaper
-from sessiond.lifetimes import LEEWAY_S, key_lifetimes
-from sessiond.opening import link_limits, load_callers, store_access, wait_policy
 from sessiond.ops.census import Census
 from sessiond.ops.http import HttpServer
 from sessiond.ops.metrics import Metrics
@@ -38,8 +40,6 @@ from sessiond.store.runner import ScriptRunner
 from sessiond.store.script_set import ScriptSet
 from sessiond.store.store_url import StoreUrl, Topology, redacted
 from sessiond.tokens.keyring import KeyRing
-from sessiond.tracing import Tracing, open_tracing
-from sessiond.use_cases import UseCases
 from sessiond.version import VERSION
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from sessiond.lifetimes import key_lifetimes
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.rpc.health import LIVENESS
 from sessiond.tokens.keymaker import create_keys
 from sessiond.tokens.keyring import KeyRing

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.domain.errors import Reason, StartupError
 from sessiond.domain.ids import new_session_id
-from sessiond.lifetimes import key_lifetimes
 from sessiond.service.reading import Reader
 from sessiond.service.statistics import Statistician
 from sessiond.tokens import keymaker

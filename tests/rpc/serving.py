@@ -17,7 +17,7 @@ import grpc
 import uvloop
 
 from sessiond.app import App
-from sessiond.lifetimes import key_lifetimes
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.settings import Settings
 from sessiond.tokens.keymaker import create_keys
 from sessiond.tokens.keyring import KeyRing

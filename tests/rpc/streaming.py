@@ -15,7 +15,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.wrappers_pb2 import BytesValue
 
-from sessiond import front
+from sessiond.assembly import front
 from sessiond.domain.callers import Role
 from sessiond.rpc.call import Call, Interceptor, Reply
 from sessiond.rpc.methods import SESSION_SERVICE

@@ -9,8 +9,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.domain.errors import Reason
-from sessiond.lifetimes import key_lifetimes
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.keymaker import create_keys
 from sessiond.tokens.keyring import KeyRing

@@ -270,7 +270,7 @@ def test_a_collector_that_is_away_holds_nothing_up(serve_with: ServeWith) -> Non
 def test_without_an_endpoint_nothing_is_imported(tmp_path: Path) -> None:
     """A server that does not trace does without OpenTelemetry's exporter."""
     script = (
-        "import sys, sessiond.process\n"
+        "import sys, sessiond.running.process\n"
         "ours = ('sessiond.ops.tracing', 'sessiond.rpc.interceptors.tracing')\n"
         "there = {*ours, 'opentelemetry.exporter'} & set(sys.modules)\n"
         "sys.exit(', '.join(there or {'sessiond.app'} - set(sys.modules)) or None)"

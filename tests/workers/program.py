@@ -6,8 +6,8 @@ import json
 import sys
 from pathlib import Path
 
-from sessiond import serving
 from sessiond.domain.errors import StartupError
+from sessiond.running import serving
 from sessiond.settings import Settings, load
 
 

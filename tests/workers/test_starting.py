@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sessiond import systemd
+from sessiond.running import systemd
 from tests.rpc.process import engines_on, refused_start, sessiond
 from tests.rpc.serving import eventually
 from tests.workers.supervised import supervised

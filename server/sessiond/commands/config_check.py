@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
+from sessiond.assembly.front import check_certificate
+from sessiond.assembly.lifetimes import key_lifetimes
+from sessiond.assembly.opening import link_limits, load_callers, store_access
+from sessiond.assembly.tracing import check_tracing
 from sessiond.commands.setting_flags import loaded
 from sessiond.domain.errors import SessionStoreError, StartupError
-from sessiond.front import check_certificate
-from sessiond.lifetimes import key_lifetimes
-from sessiond.opening import link_limits, load_callers, store_access
 from sessiond.ops import logging
 from sessiond.settings import Settings, variable
 from sessiond.store.checks import MAX_SKEW_S, check_engine, clock_skew_s
@@ -26,7 +27,6 @@ from sessiond.store.keyspace import Keyspace
 from sessiond.store.runner import ScriptRunner
 from sessiond.store.store_url import StoreUrl, Topology, redacted
 from sessiond.tokens.keyring import KeyRing
-from sessiond.tracing import check_tracing
 
 
 class _Check(NamedTuple):

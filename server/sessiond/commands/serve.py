@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from sessiond import serving
 from sessiond.commands.setting_flags import loaded
+from sessiond.running import serving
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -6,9 +6,9 @@ import argparse
 import time
 
 from sessiond import settings
+from sessiond.assembly.lifetimes import LEEWAY_S, key_lifetimes
 from sessiond.commands.setting_flags import given
 from sessiond.domain.errors import StartupError
-from sessiond.lifetimes import LEEWAY_S, key_lifetimes
 from sessiond.settings import parse_duration
 from sessiond.tokens.keyring import KeyRing
 from sessiond.tokens.service import ServiceTokens

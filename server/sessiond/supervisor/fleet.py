@@ -7,9 +7,9 @@ from collections.abc import Coroutine, Iterable
 from typing import Any, Final
 
 from sessiond.domain.errors import StartupError
+from sessiond.running.waiting import first_of
 from sessiond.supervisor.keeper import Keeper
 from sessiond.supervisor.orders import Orders
-from sessiond.waiting import first_of
 
 
 class Fleet:

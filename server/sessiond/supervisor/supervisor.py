@@ -13,10 +13,13 @@ from typing import Any, Final
 
 import structlog
 
-from sessiond import devmode, systemd
+from sessiond import devmode
+from sessiond.assembly.engine import embedded_engine, is_embedded
 from sessiond.domain.errors import StartupError
-from sessiond.engine import embedded_engine, is_embedded
 from sessiond.ops import logging
+from sessiond.running import systemd
+from sessiond.running.waiting import first_of, until_signalled
+from sessiond.running.welcome import welcome
 from sessiond.settings import Settings
 from sessiond.settings.base import variable
 from sessiond.store.store_url import redacted
@@ -24,8 +27,6 @@ from sessiond.supervisor.fleet import Fleet
 from sessiond.supervisor.ops_port import OpsPort
 from sessiond.supervisor.orders import Orders
 from sessiond.supervisor.port import shared_port
-from sessiond.waiting import first_of, until_signalled
-from sessiond.welcome import welcome
 
 Load = Callable[[], Settings]
 """Reads the settings anew.

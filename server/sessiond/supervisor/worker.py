@@ -12,10 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Self
 
-from sessiond import systemd
+from sessiond.running import systemd
 from sessiond.supervisor.orders import LONGEST_LINE, Orders, Report
 
-_PROGRAM: Final = ("-m", "sessiond.worker")
+_PROGRAM: Final = ("-m", "sessiond.running.worker")
 
 
 class Worker:

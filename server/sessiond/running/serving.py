@@ -16,7 +16,7 @@ def run(load: Load) -> None:
     logging.configure(settings.log_level, settings.effective_log_format)
     if settings.workers is None:
         # gRPC is for who serves: it takes as much memory as all the rest of a supervisor.
-        from sessiond import process  # noqa: PLC0415
+        from sessiond.running import process  # noqa: PLC0415
 
         process.run(settings)
     else:

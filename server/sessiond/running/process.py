@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import structlog
 import uvloop
 
-from sessiond import systemd
 from sessiond.app import App
+from sessiond.running import systemd
+from sessiond.running.waiting import first_of, until_signalled
+from sessiond.running.welcome import welcome
 from sessiond.settings import Settings, variable
-from sessiond.waiting import first_of, until_signalled
-from sessiond.welcome import welcome
 
 
 class Reports(Protocol):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from sessiond import devmode
-from sessiond.lifetimes import key_lifetimes
+from sessiond.assembly.lifetimes import key_lifetimes
 from sessiond.settings import Settings
 from sessiond.version import VERSION
 

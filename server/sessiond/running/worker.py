@@ -1,4 +1,4 @@
-"""`python -m sessiond.worker`: a process that serves for a supervisor. Not for people."""
+"""`python -m sessiond.running.worker`: a process that serves for a supervisor. Not for people."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import uvloop
 from sessiond.app import App
 from sessiond.domain.errors import StartupError
 from sessiond.ops import logging
-from sessiond.process import serve
+from sessiond.running.process import serve
+from sessiond.running.waiting import until_signalled
 from sessiond.supervisor.orders import Orders, Report, Stage
-from sessiond.waiting import until_signalled
 
 
 class _Reports:

@@ -1,0 +1,1 @@
+"""How a server runs: as one process, or by workers that `sessiond.supervisor` looks after."""
