@@ -6,6 +6,7 @@ PROTO_VENV := .venv-proto
 BIN := $(VENV)/bin
 ROUNDS ?= 3
 PROCESSES ?= 3
+SAMPLE ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -19,8 +20,8 @@ run: $(VENV)/.installed ## start sessiond in development mode on the embedded en
 	@$(BIN)/sessiond serve --dev
 
 .PHONY: test
-test: $(VENV)/.installed $(PROTO_VENV)/.installed ## run the whole test suite (ROUNDS=3, ARGS="-k name")
-	ROUNDS=$(ROUNDS) $(BIN)/pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
+test: $(VENV)/.installed $(PROTO_VENV)/.installed ## run the test suite (ROUNDS=3, SAMPLE=3, ARGS="-k name")
+	ROUNDS=$(ROUNDS) SAMPLE=$(SAMPLE) $(BIN)/pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
 
 .PHONY: transports
 transports: $(VENV)/.installed ## run the suite of the server over plaintext, TLS and mTLS

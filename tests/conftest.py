@@ -29,8 +29,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Among processes (pytest -n) tests are dealt out by file; races and faults go by folder."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Among processes (pytest -n) tests are dealt out by file; races and faults go by folder.
+
+    Of those marked `sampled` one of SAMPLE is run.
+    """
+    sampled = [item for item in items if item.get_closest_marker("sampled")]
+    kept = sampled[:: int(os.environ.get("SAMPLE") or 1)]
+    left_out = set(sampled) - set(kept)
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
     for item in items:
         at_fault = "faults" in item.path.parts
         group = item.path.parent.name if at_fault else item.path.name

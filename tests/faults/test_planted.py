@@ -16,6 +16,7 @@ SEEDS: Final = range(3)
 CONTROLS: Final = SEEDS[:2]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", BUGS)
 async def test_a_planted_bug_is_found(far_engine: RealEngine, name: str) -> None:
     """A server with one bug breaks an invariant that the checker names."""

@@ -75,7 +75,7 @@ class Sessiond:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        lines = self.errors.read_text().splitlines()
+        *lines, _ = self.errors.read_text().split("\n")  # the last one may not be whole
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     @property

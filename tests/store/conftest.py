@@ -46,7 +46,9 @@ def whole_cluster() -> Iterator[Cluster]:
         yield started
 
 
-@pytest.fixture(scope="session", params=(*ENGINES, CLUSTER))
+@pytest.fixture(
+    scope="session", params=(*ENGINES, pytest.param(CLUSTER, marks=pytest.mark.sampled))
+)
 def engine(request: pytest.FixtureRequest) -> Iterator[Reachable]:
     """Each engine in turn, and a cluster; one that is missing skips, or fails where it must be."""
     if request.param == CLUSTER:

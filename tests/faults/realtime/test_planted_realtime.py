@@ -28,6 +28,7 @@ def servers() -> Iterator[ServerLoop]:
     loop.close()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", BUGS)
 async def test_a_planted_bug_is_found(
     servers: ServerLoop, far_engine: RealEngine, tmp_path: Path, name: str
