@@ -63,14 +63,18 @@ class Backend:
     """Calls in turn over each of its channels, each with the same deadline in seconds."""
 
     def __init__(
-        self, address: str, token: str, *, channels: int = 4, deadline_s: float = DEADLINE_S
+        self,
+        address: str,
+        token: str,
+        *,
+        channels: int = 4,
+        deadline_s: float = DEADLINE_S,
+        credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         self.calls = 0
         self.deadline_s = deadline_s
-        self._metadata = (("authorization", f"Bearer {token}"),)
-        self._channels = [
-            grpc.aio.insecure_channel(address, options=_OPTIONS) for _ in range(channels)
-        ]
+        self._metadata: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {token}"),)
+        self._channels = [_channel(address, credentials) for _ in range(channels)]
         stubs: list[SessionServiceAsyncStub] = [SessionServiceStub(c) for c in self._channels]
         self._stubs = itertools.cycle(stubs)
 
@@ -81,6 +85,10 @@ class Backend:
         self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
     ) -> None:
         await asyncio.gather(*(channel.close(None) for channel in self._channels))
+
+    def request_id(self) -> str:
+        """What names a request to which its user gives no id: nothing does."""
+        return ""
 
     async def create(self, user: str, request_id: str = "", **more: Any) -> Created:
         request = pb.CreateSessionRequest(user_id=user, request_id=request_id, **more)
@@ -151,6 +159,12 @@ class Backend:
         return await method(
             request, metadata=self._metadata, timeout=self.deadline_s, wait_for_ready=True
         )
+
+
+def _channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS)
+    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS)
 
 
 async def attempt(call: Awaitable[_Result]) -> _Result | Refused:

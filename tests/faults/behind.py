@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from sessiond.domain.errors import StoreUnavailableError
 from sessiond.store.connect import open_link
 from sessiond.store.keyspace import Keyspace
 from sessiond.store.link import LinkLimits
@@ -29,9 +30,20 @@ class Behind:
 
     store: Store
     inside: Inside
+    shifted_ms: int = 0
+    """How much longer than they should keys may be kept, as their slots moved."""
+
+    async def reach(self) -> None:
+        """Find every part of the store again, wherever it has gone meanwhile."""
+        for base in self.inside.keys.bases:
+            while True:
+                with suppress(StoreUnavailableError):
+                    await self.inside.ask("EXISTS", base)
+                    break
 
     async def walk(self, tally: Tally) -> None:
         """Note whether counters, indexes and hashes disagree, then forget all sessions."""
+        await self.reach()
         found = await self.disagreement()
         tally.check(not found, f"the keys disagree: {found}")
         await self.inside.wipe()
@@ -39,7 +51,7 @@ class Behind:
     async def disagreement(self) -> str:
         """What of the counters, indexes and hashes disagrees; empty if nothing does."""
         try:
-            await walk(self.store, self.inside)
+            await walk(self.store, self.inside, shifted_ms=self.shifted_ms)
         except (AssertionError, KeyError) as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             return f"{where.line} ({where.name}) {error}"
@@ -55,12 +67,12 @@ class Behind:
 
 
 @asynccontextmanager
-async def look_behind(url: str, prefix: str) -> AsyncIterator[Behind]:
+async def look_behind(url: str, prefix: str, *, shifted_ms: int = 0) -> AsyncIterator[Behind]:
     """Look at an engine, past the server and any proxy."""
     runner, keys = ScriptRunner(open_link(url, _ALL_AT_ONCE)), Keyspace(prefix)
     inside = Inside(runner, keys, prefix, shebang=True)
     await inside.wipe()
     try:
-        yield Behind(Store(ScriptSet(runner, keys, ENDS)), inside)
+        yield Behind(Store(ScriptSet(runner, keys, ENDS)), inside, shifted_ms)
     finally:
         await runner.close()

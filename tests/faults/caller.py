@@ -72,6 +72,7 @@ class Caller:
         self, profile: str, device: str = "", request_id: str = ""
     ) -> tuple[Login | None, set[str]]:
         """The login, if there is an answer, and the ids of the sessions that made room for it."""
+        request_id = request_id or self._backend.request_id()
         made: list[Login] = []
         ended: set[str] = set()
 
@@ -97,6 +98,7 @@ class Caller:
 
     async def refresh(self, login: Login, token: str, request_id: str = "") -> None:
         """Present a refresh token, of the newest generation or not."""
+        request_id = request_id or self._backend.request_id()
 
         async def once() -> Call:
             call = _about(Op.REFRESH, self.user, login, "refresh_token", token)
@@ -175,6 +177,7 @@ class Caller:
 
     async def revoke_all(self, request_id: str = "", spared: str = "") -> bool:
         """Whether it is known that all have ended but the one spared."""
+        request_id = request_id or self._backend.request_id()
 
         async def once() -> Call:
             call = Call(Op.REVOKE_ALL, self.user, request_id=request_id, spared=spared)

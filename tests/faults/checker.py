@@ -4,7 +4,9 @@
 
 An unknown outcome may have taken effect at any time from its begin on, or never: no invariant
 counts it as either. Those in `WHILE_NOTHING_IS_LOST` hold while the engine keeps what it
-acknowledged: under `appendfsync always`, or with an engine that was not killed.
+acknowledged: under `appendfsync always`, or with an engine that was not killed. Where a failover is
+known to have lost something (`History.losses`) they hold of all else: what was told meanwhile
+counts as if there had been no answer.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ ALWAYS: Final[tuple[Invariant, ...]] = (
     answers.nothing_is_live_past_its_expiry,
     answers.no_lifetime_is_longer_than_its_profile_allows,
     answers.a_refresh_gives_the_generation_of_its_outcome,
+    sessions.what_a_failover_undid_is_ended_again,
 )
 WHILE_NOTHING_IS_LOST: Final[tuple[Invariant, ...]] = (
     sessions.a_revoked_session_is_never_live_again,
@@ -55,6 +58,9 @@ WHILE_NOTHING_IS_LOST: Final[tuple[Invariant, ...]] = (
 )
 
 
+WHERE_NOTHING_BREAKS: Final[tuple[Invariant, ...]] = (answers.no_call_fails,)
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """An invariant that did not hold, and where."""
@@ -68,8 +74,15 @@ class Violation:
 
 def check(history: History, rules: Rules) -> list[Violation]:
     """Every violation in the history; none if all is well."""
-    story = Story(history, rules)
-    invariants = ALWAYS + (WHILE_NOTHING_IS_LOST if rules.durable else ())
+    told = Story(history, rules, history.calls)
+    held = [(invariant, told) for invariant in ALWAYS]
+    if rules.unbroken:
+        held += [(invariant, told) for invariant in WHERE_NOTHING_BREAKS]
+    if rules.durable:
+        kept = Story(history, rules, history.kept()) if history.losses else told
+        held += [(invariant, kept) for invariant in WHILE_NOTHING_IS_LOST]
     return [
-        Violation(invariant.__name__, what) for invariant in invariants for what in invariant(story)
+        Violation(invariant.__name__, what)
+        for invariant, story in held
+        for what in invariant(story)
     ]

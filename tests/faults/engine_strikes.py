@@ -12,8 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.faults.arena import READ_TIMEOUT_S, Arena
-from tests.faults.backend import ENDED, Backend, Refused, attempt, new_user
+from tests.faults.arena import READ_TIMEOUT_S
+from tests.faults.backend import ENDED, Refused, attempt, new_user
+from tests.faults.one_node import NodeStore
 from tests.faults.strikes import Scene, Strike
 
 _SHORT_S: Final = (0.05, 0.8 * READ_TIMEOUT_S)
@@ -27,55 +28,55 @@ _EXIT_PATIENCE_S: Final = 3.0
 _POLL_S: Final = 0.01
 
 
-async def engine_killed(scene: Scene) -> int:
+async def engine_killed(scene: Scene[NodeStore]) -> int:
     """The engine is killed (SIGKILL), and started again on its data."""
-    await scene.arena.do(scene.arena.engine.kill9)
+    await scene.arena.do(scene.arena.store.engine.kill9)
     await asyncio.sleep(scene.dice.uniform(*_DOWN_S))
-    await scene.arena.do(scene.arena.engine.start)
+    await scene.arena.do(scene.arena.store.engine.start)
     return 1
 
 
-async def engine_hangs_shortly(scene: Scene) -> int:
+async def engine_hangs_shortly(scene: Scene[NodeStore]) -> int:
     """The engine is stopped (SIGSTOP) for less than a server waits for it."""
     return await _hang(scene, scene.dice.uniform(*_SHORT_S))
 
 
-async def engine_hangs_long(scene: Scene) -> int:
+async def engine_hangs_long(scene: Scene[NodeStore]) -> int:
     """The engine is stopped (SIGSTOP) for longer than a server waits for it."""
     return await _hang(scene, scene.dice.uniform(*_LONG_S))
 
 
-async def memory_full(scene: Scene) -> int:
+async def memory_full(scene: Scene[NodeStore]) -> int:
     """The engine is at its memory limit: nobody can log in, and everybody can leave."""
     arena = scene.arena
-    before = await arena.errors_of_engine("OOM")
-    async with Backend(arena.servers[0].address, arena.token, channels=1) as backend:
+    before = await arena.store.errors_of("OOM")
+    async with arena.backend(arena.servers[0].address, channels=1) as backend:
         login = await backend.create(new_user())
-        await arena.ask_engine("CONFIG", "SET", "maxmemory", 1)
+        await arena.store.ask("CONFIG", "SET", "maxmemory", 1)
         try:
             await scene.lasts()
             assert await attempt(backend.create(new_user())) == _FULL
             left = await backend.revoke(session_id=login.session.session_id)
             assert left.state == ENDED
         finally:
-            await arena.ask_engine("CONFIG", "SET", "maxmemory", 0)
-    return await arena.errors_of_engine("OOM") - before
+            await arena.store.ask("CONFIG", "SET", "maxmemory", 0)
+    return await arena.store.errors_of("OOM") - before
 
 
-async def disk_full(scene: Scene) -> int:
+async def disk_full(scene: Scene[NodeStore]) -> int:
     """The engine's append-only file may not grow further: it refuses to write until it may."""
     arena = scene.arena
-    before = await arena.errors_of_engine("MISCONF")
-    async with _file_limit(arena):
+    before = await arena.store.errors_of("MISCONF")
+    async with _file_limit(arena.store):
         await scene.lasts()
-    return await arena.errors_of_engine("MISCONF") - before
+    return await arena.store.errors_of("MISCONF") - before
 
 
-async def disk_full_for_good(scene: Scene) -> int:
+async def disk_full_for_good(scene: Scene[NodeStore]) -> int:
     """With appendfsync always the engine exits if its file may not grow; it is started again."""
-    engine = scene.arena.engine
+    engine = scene.arena.store.engine
     deadline = time.monotonic() + _EXIT_PATIENCE_S
-    async with _file_limit(scene.arena):
+    async with _file_limit(scene.arena.store):
         while not engine.has_ended():
             if time.monotonic() > deadline:
                 return 0
@@ -86,27 +87,27 @@ async def disk_full_for_good(scene: Scene) -> int:
     return 1
 
 
-async def scripts_forgotten(scene: Scene) -> int:
+async def scripts_forgotten(scene: Scene[NodeStore]) -> int:
     """The engine forgets its scripts (SCRIPT FLUSH), again and again."""
-    before = await scene.arena.errors_of_engine("NOSCRIPT")
+    before = await scene.arena.store.errors_of("NOSCRIPT")
     for _ in range(scene.dice.randint(1, 4)):
-        await scene.arena.ask_engine("SCRIPT", "FLUSH")
+        await scene.arena.store.ask("SCRIPT", "FLUSH")
         await asyncio.sleep(0.05)
-    return await scene.arena.errors_of_engine("NOSCRIPT") - before
+    return await scene.arena.store.errors_of("NOSCRIPT") - before
 
 
-async def clock_steps_forward(scene: Scene) -> int:
+async def clock_steps_forward(scene: Scene[NodeStore]) -> int:
     """The engine's clock steps forward."""
     return await _step(scene, scene.dice.randint(1, FARTHEST_STEP_S))
 
 
-async def clock_steps_back(scene: Scene) -> int:
+async def clock_steps_back(scene: Scene[NodeStore]) -> int:
     """The engine's clock steps back."""
     return await _step(scene, -scene.dice.randint(1, FARTHEST_STEP_S))
 
 
-async def _hang(scene: Scene, lasts_s: float) -> int:
-    pid = scene.arena.engine.pid
+async def _hang(scene: Scene[NodeStore], lasts_s: float) -> int:
+    pid = scene.arena.store.engine.pid
     assert pid
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -117,20 +118,20 @@ async def _hang(scene: Scene, lasts_s: float) -> int:
 
 
 @asynccontextmanager
-async def _file_limit(arena: Arena) -> AsyncIterator[None]:
+async def _file_limit(store: NodeStore) -> AsyncIterator[None]:
     """Let no file of the engine grow beyond a few bytes more than its largest (RLIMIT_FSIZE).
 
     The engine meets EFBIG, and no SIGXFSZ: its launcher is a Python, which ignores that signal.
     """
-    pid = arena.engine.pid
+    pid = store.engine.pid
     assert pid
-    limit = _largest_file(arena.engine.directory / "appendonlydir") + _ROOM_BYTES
+    limit = _largest_file(store.engine.directory / "appendonlydir") + _ROOM_BYTES
     unlimited = resource.RLIM_INFINITY
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, unlimited))
     try:
         yield
     finally:
-        if not arena.engine.has_ended():
+        if not store.engine.has_ended():
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
 
 
@@ -138,24 +139,24 @@ def _largest_file(directory: Path) -> int:
     return max(file.stat().st_size for file in directory.iterdir())
 
 
-async def _step(scene: Scene, seconds: int) -> int:
+async def _step(scene: Scene[NodeStore], seconds: int) -> int:
     # Only after the round does it step back to where it was: what had expired would live again.
-    scene.aftermath.callback(_set_clock, scene.arena, 0)
-    _set_clock(scene.arena, seconds)
+    scene.aftermath.callback(_set_clock, scene.arena.store, 0)
+    _set_clock(scene.arena.store, seconds)
     await scene.lasts()
-    engine_s, _ = await scene.arena.ask_engine("TIME")
+    engine_s, _ = await scene.arena.store.ask("TIME")
     return int(abs(int(engine_s) - time.time() - seconds) < 2)
 
 
-def _set_clock(arena: Arena, seconds: int) -> None:
-    assert arena.clock
-    unfinished = arena.clock.with_suffix(".new")
+def _set_clock(store: NodeStore, seconds: int) -> None:
+    assert store.clock
+    unfinished = store.clock.with_suffix(".new")
     unfinished.write_text(f"{seconds:+}")
-    unfinished.replace(arena.clock)
+    unfinished.replace(store.clock)
 
 
-CLOCK: Final[tuple[Strike, ...]] = (clock_steps_forward, clock_steps_back)
-ENGINE: Final[tuple[Strike, ...]] = (
+CLOCK: Final[tuple[Strike[NodeStore], ...]] = (clock_steps_forward, clock_steps_back)
+ENGINE: Final[tuple[Strike[NodeStore], ...]] = (
     engine_killed,
     engine_hangs_shortly,
     engine_hangs_long,
@@ -163,5 +164,5 @@ ENGINE: Final[tuple[Strike, ...]] = (
     disk_full,
     scripts_forgotten,
 )
-DURABLE: Final[tuple[Strike, ...]] = (engine_killed, disk_full_for_good)
+DURABLE: Final[tuple[Strike[NodeStore], ...]] = (engine_killed, disk_full_for_good)
 """For an engine with appendfsync always."""

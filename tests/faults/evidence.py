@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
@@ -99,10 +99,11 @@ class Life:
 class Story:
     """A history by session and by user."""
 
-    def __init__(self, history: History, rules: Rules) -> None:
+    def __init__(self, history: History, rules: Rules, calls: Sequence[Call]) -> None:
+        """Take these calls of a history, all or as they were kept."""
         self.history = history
         self.rules = rules
-        self.calls = history.calls
+        self.calls = calls
         self.lives: dict[str, Life] = {}
         self.users: dict[str, list[Call]] = defaultdict(list)
         self.lives_of: dict[str, list[Life]] = defaultdict(list)
@@ -111,8 +112,8 @@ class Story:
             self._take_answer(call)
         for call in self.calls:
             self._take_fate(call)
-        for user, calls in self.users.items():
-            for requests in by_request(calls):
+        for user, theirs in self.users.items():
+            for requests in by_request(theirs):
                 self._take_user_wide(user, requests)
 
     def surely_passed(self, ms: int, at: float) -> bool:
@@ -169,7 +170,8 @@ class Story:
         answered = [call for call in requests if call.ok]
         named = {i for call in answered for i in call.answer.ended}
         named |= {seen.session_id for call in answered for seen in call.answer.made_room}
-        in_doubt = not answered and any(map(is_in_doubt, requests))
+        settled = answered and not any(call.forgotten for call in requests)
+        in_doubt = not settled and any(map(is_in_doubt, requests))
         for life in self.lives_of[user]:
             if life.session_id in named or (in_doubt and _endangers(requests[0], life)):
                 life.threatened_from = min(life.threatened_from, began)

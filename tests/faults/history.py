@@ -11,6 +11,7 @@ of the engine, which shares this machine's wall clock; `History.engine_ms` relat
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -18,7 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import inf
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.faults.answers import Answer, read_verdict
@@ -83,6 +84,8 @@ class Call:
     code: str = ""
     reason: str = ""
     answer: Answer = field(default_factory=Answer)
+    forgotten: bool = False
+    """Whether there was an answer that no longer counts, see `Loss`."""
 
     @property
     def is_over(self) -> bool:
@@ -102,17 +105,49 @@ class Call:
         return f"{self.op.name}{about} {self.outcome.name} {said} [{lasted}]"
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A failover: what an answer said may have been undone by it, if the answer came since then."""
+
+    since: float
+    """All that had been answered by then was kept."""
+    settled: float
+    """Whoever calls from here on is told what one engine has, and keeps."""
+    strikes: Callable[[str], bool] = lambda _: True
+    """Whether it concerns a user."""
+
+    def covers(self, call: Call) -> bool:
+        """Whether what this call was told may not be true any more."""
+        meanwhile = call.answered > self.since and call.began < self.settled
+        return meanwhile and self.strikes(call.user)
+
+
 class History:
     """Every call of a round, and the stalls of the process that made them."""
 
     def __init__(self, *, deadline_s: float) -> None:
         """Start with nothing; `deadline_s` is what every call is given."""
         self.calls: list[Call] = []
+        self.losses: list[Loss] = []
         self.rpcs = 0
         self._deadline_s = deadline_s
         self._stalls: list[tuple[float, float]] = []
         self._beating: asyncio.Task[None] | None = None
         self._engine_ahead_s = time.time() - time.monotonic()
+
+    def kept(self) -> list[Call]:
+        """The calls, those that a loss covers as if they had not been answered."""
+        return [_forgotten(c) if any(x.covers(c) for x in self.losses) else c for c in self.calls]
+
+    def longest_unserved_s(self) -> float:
+        """The longest time for which a user got nothing but errors, from call to answer."""
+        longest, since = 0.0, dict[str, float]()
+        for call in sorted(self.calls, key=lambda call: call.answered):
+            if fails(call):
+                since.setdefault(call.user, call.began)
+            elif call.is_over and call.code != "CANCELLED" and call.user in since:
+                longest = max(longest, call.answered - since.pop(call.user))
+        return longest
 
     def engine_ms(self, at: float) -> float:
         """The engine's clock at a time of ours."""
@@ -189,6 +224,11 @@ class History:
         return None if isinstance(result, Refused) else result
 
 
+def _forgotten(call: Call) -> Call:
+    unknown: dict[str, Any] = {"outcome": Outcome.UNKNOWN, "code": "UNAVAILABLE", "reason": ""}
+    return dataclasses.replace(call, **unknown, answer=Answer(), forgotten=True)
+
+
 def _take(call: Call, result: object) -> None:
     if not isinstance(result, Refused):
         call.outcome = Outcome.OK
@@ -196,6 +236,12 @@ def _take(call: Call, result: object) -> None:
     call.code, call.reason = result.code, result.reason
     unknown = result.code in _UNKNOWN_CODES or result.reason == "INTERNAL"
     call.outcome = Outcome.UNKNOWN if unknown else Outcome.REFUSED
+
+
+def fails(call: Call) -> bool:
+    """Whether a call failed through no fault of its caller, who did not cancel it either."""
+    broken = call.outcome is Outcome.UNKNOWN and call.code != "CANCELLED"
+    return call.is_over and (broken or call.code == "RESOURCE_EXHAUSTED")
 
 
 def says_dead(call: Call) -> bool:

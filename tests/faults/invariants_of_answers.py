@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tests.faults.evidence import Story
-from tests.faults.history import Call, Op, Outcome
+from tests.faults.history import Call, Op, Outcome, fails
 
 _CODES: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 _OF_ANY_CALL: Final = frozenset({"OVERLOADED", "CALLER_LIMIT_REACHED"})
@@ -39,6 +39,13 @@ def no_refusal_is_a_surprise(story: Story) -> Iterator[str]:
         if call.ok:
             known = call.op is not Op.VALIDATE or call.answer.verdict in _VERDICTS[call.by]
         if call.is_over and not known:
+            yield f"{call} {call.code}"
+
+
+def no_call_fails(story: Story) -> Iterator[str]:
+    """Unless its client cancels it, or the rules of sessions forbid it."""
+    for call in story.calls:
+        if fails(call):
             yield f"{call} {call.code}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tests.faults.answers import Seen
 from tests.faults.evidence import Ending, Life, Story, Why, by_request, is_in_doubt
@@ -45,6 +46,41 @@ def _live_again(story: Story, why: Why) -> Iterator[str]:
         for call in life.lived:
             if call.began > first.at:
                 yield f"{call} found it live, after {first.call}: {why.value}"
+
+
+def what_a_failover_undid_is_ended_again(story: Story) -> Iterator[str]:
+    """By the servers that acknowledged it, before the loss is settled: a revoke, or a reuse."""
+    for again in undone(story):
+        for loss in story.history.losses:
+            for call in again.lived:
+                if loss.covers(again.ending.call) and call.began >= loss.settled:
+                    yield f"{call} found it live, after {again.ending.call} and a failover"
+
+
+@dataclass(frozen=True, slots=True)
+class LivedAgain:
+    """A session that was found live after its acknowledged end."""
+
+    ending: Ending
+    """The first."""
+    lived: list[Call]
+    """Those that found it."""
+
+
+def undone(story: Story) -> Iterator[LivedAgain]:
+    """Sessions that a caller had ended, by name, and that were found live after all."""
+    for life in story.lives.values():
+        ended = [ending for ending in life.endings if _names(ending, life)]
+        if ended:
+            first = min(ended, key=lambda ending: ending.at)
+            if lived := [call for call in life.lived if call.began > first.at]:
+                yield LivedAgain(first, lived)
+
+
+def _names(ending: Ending, life: Life) -> bool:
+    if ending.why is Why.REVOKED_WITH_ALL:
+        return life.session_id in ending.call.answer.ended
+    return ending.why in (Why.REVOKED, Why.REUSED)
 
 
 def never_more_are_live_at_once_than_the_cap(story: Story) -> Iterator[str]:

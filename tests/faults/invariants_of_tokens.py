@@ -137,6 +137,8 @@ def _may_have_ended_it(other: Call, call: Call) -> bool:
 
 def no_acknowledged_rotation_is_lost(story: Story) -> Iterator[str]:
     """No refresh finds that the store is behind the token that it was given."""
-    for call in story.calls:
-        if call.answer.rotation == "RECOVERED" or call.reason == "REFRESH_TOKEN_AHEAD":
-            yield f"{call} was ahead of the store"
+    for life in story.lives.values():
+        for call in life.refreshes:
+            ahead = call.answer.rotation == "RECOVERED" or call.reason == "REFRESH_TOKEN_AHEAD"
+            if ahead and life.known_generation(call.began) >= call.generation:
+                yield f"{call} was ahead of the store"

@@ -7,6 +7,7 @@ from typing import Final
 
 from tests.faults.arena import Arena
 from tests.faults.line import Line
+from tests.faults.one_node import NodeStore
 from tests.faults.proxy import Fault, Proxy, spare
 from tests.faults.strikes import Scene, Strike
 
@@ -16,20 +17,20 @@ _LOST: Final = 0.1
 """The share of calls that are struck one by one."""
 
 
-def engine_line(arena: Arena) -> Sequence[Proxy]:
+def engine_line(arena: Arena[NodeStore]) -> Sequence[Proxy]:
     """The line that all servers reach the engine over."""
-    return [arena.engine_line]
+    return [arena.store.line]
 
 
-def client_lines(arena: Arena) -> Sequence[Proxy]:
+def client_lines(arena: Arena[NodeStore]) -> Sequence[Proxy]:
     """The lines that clients reach each server over."""
     return arena.client_lines
 
 
-def turned(lines: Callable[[Arena], Sequence[Proxy]], line: Line) -> Strike:
+def turned(lines: Callable[[Arena[NodeStore]], Sequence[Proxy]], line: Line) -> Strike[NodeStore]:
     """One of the lines is in a bad state, and clear again."""
 
-    async def strike(scene: Scene) -> int:
+    async def strike(scene: Scene[NodeStore]) -> int:
         proxy = scene.dice.choice(lines(scene.arena))
         before = proxy.struck
         proxy.delay_s = scene.dice.uniform(*_DELAYS_S)
@@ -43,10 +44,10 @@ def turned(lines: Callable[[Arena], Sequence[Proxy]], line: Line) -> Strike:
     return strike
 
 
-def lossy(lines: Callable[[Arena], Sequence[Proxy]]) -> Strike:
+def lossy(lines: Callable[[Arena[NodeStore]], Sequence[Proxy]]) -> Strike[NodeStore]:
     """Some calls of one of the lines are cut, refused, delayed or never answered."""
 
-    async def strike(scene: Scene) -> int:
+    async def strike(scene: Scene[NodeStore]) -> int:
         proxy, dice = scene.dice.choice(lines(scene.arena)), scene.dice
         before = proxy.struck
         proxy.delay_s = dice.uniform(*_DELAYS_S)
@@ -61,9 +62,9 @@ def lossy(lines: Callable[[Arena], Sequence[Proxy]]) -> Strike:
     return strike
 
 
-def _clear(arena: Arena, proxy: Proxy) -> None:
+def _clear(arena: Arena[NodeStore], proxy: Proxy) -> None:
     proxy.turn(Line.CLEAR)
-    if proxy is not arena.engine_line:
+    if proxy is not arena.store.line:
         # A server has to find out by itself that its connection to the engine is dead. A client
         # that sends no pings would wait on one for ever.
         proxy.cut()

@@ -34,7 +34,9 @@ class Rules:
     """How long after its deadline a call may be answered."""
     durable: bool = True
     """Whether the engine keeps all that it acknowledged; not after kill -9 without
-    `appendfsync always`, nor after a failover."""
+    `appendfsync always`."""
+    unbroken: bool = False
+    """Whether nothing that happens may fail a call."""
 
     def settings(self) -> dict[str, str]:
         """For `start_sessiond`."""

@@ -14,7 +14,8 @@ from typing import Final
 from sessiond.tokens.keyfiles import Kind
 from sessiond.tokens.refresh import PREFIX
 from tests.faults.arena import KEY_PUBLISH_S, KEY_RELOAD_S, Arena
-from tests.faults.backend import Backend, answered, new_user
+from tests.faults.backend import answered, new_user
+from tests.faults.plan import Store
 from tests.faults.sessiond import Sessiond
 from tests.faults.strikes import Scene, Strike
 
@@ -28,17 +29,17 @@ _GIVES_UP_S: Final = (0.0, 0.03)
 """Of a client that gives up: shorter and longer than a call takes."""
 
 
-async def server_killed(scene: Scene) -> int:
+async def server_killed(scene: Scene[Store]) -> int:
     """A server is killed (SIGKILL), and started again where it served."""
     return await _down(scene, Sessiond.kill9)
 
 
-async def server_restarted(scene: Scene) -> int:
+async def server_restarted(scene: Scene[Store]) -> int:
     """A server is stopped in order (SIGTERM), and started again where it served."""
     return await _down(scene, Sessiond.stop)
 
 
-async def _down(scene: Scene, end: Callable[[Sessiond], None]) -> int:
+async def _down(scene: Scene[Store], end: Callable[[Sessiond], None]) -> int:
     server = scene.dice.choice(scene.arena.servers)
     await scene.arena.do(end, server)
     await asyncio.sleep(scene.dice.uniform(*_DOWN_S))
@@ -46,7 +47,7 @@ async def _down(scene: Scene, end: Callable[[Sessiond], None]) -> int:
     return 1
 
 
-async def server_hangs(scene: Scene) -> int:
+async def server_hangs(scene: Scene[Store]) -> int:
     """A server is stopped (SIGSTOP) for a while."""
     server = scene.dice.choice(scene.arena.servers)
     server.signal(signal.SIGSTOP)
@@ -57,7 +58,7 @@ async def server_hangs(scene: Scene) -> int:
     return 1
 
 
-async def keys_rotated(scene: Scene) -> int:
+async def keys_rotated(scene: Scene[Store]) -> int:
     """A key is added, found by every server, and takes over."""
     kind = scene.dice.choice(_ROTATED)
     keys = scene.arena.servers[0].keys_dir
@@ -74,16 +75,16 @@ async def keys_rotated(scene: Scene) -> int:
     return 1
 
 
-async def _key_in_use(arena: Arena, address: str, kind: Kind) -> bytes:
+async def _key_in_use(arena: Arena[Store], address: str, kind: Kind) -> bytes:
     """What tells the key of this kind that a server mints with now from another."""
-    async with Backend(address, arena.token, channels=1) as backend:
+    async with arena.backend(address, channels=1) as backend:
         tokens = (await answered(backend.create, new_user())).tokens
     if kind is Kind.MAC:
         return urlsafe_b64decode(tokens.refresh_token.removeprefix(PREFIX))[:4]
     return tokens.access_token.partition(".")[0].encode()
 
 
-async def cancel_storm(scene: Scene) -> int:
+async def cancel_storm(scene: Scene[Store]) -> int:
     """Crowds of users start to work, and soon give up all at once."""
     given_up = 0
     for _ in range(scene.dice.randint(5, 20)):
@@ -95,4 +96,4 @@ async def cancel_storm(scene: Scene) -> int:
     return given_up
 
 
-SERVERS: Final[tuple[Strike, ...]] = (server_killed, server_hangs, cancel_storm)
+SERVERS: Final[tuple[Strike[Store], ...]] = (server_killed, server_hangs, cancel_storm)

@@ -12,9 +12,9 @@ from tests.faults import invariants_of_answers as answers
 from tests.faults import invariants_of_sessions as sessions
 from tests.faults import invariants_of_tokens as tokens
 from tests.faults.checker import ALWAYS, WHILE_NOTHING_IS_LOST, Invariant, check
-from tests.faults.history import Op
+from tests.faults.history import Loss, Op
 from tests.faults.rules import RULES
-from tests.faults.tale import DEADLINE_S, Tale
+from tests.faults.tale import DEADLINE_S, USER, Tale
 
 Telling: TypeAlias = Callable[[Tale, bool], None]
 """Tells a history: one that breaks the invariant, or one that comes near."""
@@ -75,6 +75,61 @@ def test_a_late_answer_is_forgiven_for_a_stall_of_our_own() -> None:
     tale.history.note_stall(tale.now + 1.8, 0.8)
     tale.create("a", lasts_s=DEADLINE_S + 0.8)
     assert check(tale.history, RULES) == []
+
+
+def test_a_call_that_fails_is_told_where_nothing_may_break() -> None:
+    """Not one that its client cancelled, nor one that the rules refuse."""
+    tale, unbroken = Tale(), replace(RULES, unbroken=True)
+    tale.create("a")
+    tale.unknown(Op.UPDATE, "a")
+    tale.revoke("a")
+    tale.refused(Op.UPDATE, "a", "SESSION_ENDED", code="FAILED_PRECONDITION")
+    assert check(tale.history, unbroken) == []
+    tale.unknown(Op.UPDATE, "a").code = "UNAVAILABLE"
+    assert [v.invariant for v in check(tale.history, unbroken)] == ["no_call_fails"]
+
+
+def test_what_a_failover_may_have_undone_is_not_held_against_it() -> None:
+    """A session, an ending, a rotation and an eviction are lost; what was told before is kept."""
+    tale = Tale()
+    for session_id in "abc":
+        tale.create(session_id)
+    kept, lost_from = dict(tale.seen), tale.now
+    tale.revoke("a")
+    tale.refresh("b", 1, "ROTATED")
+    tale.end("c", "EVICTED_BY_CAP")
+    tale.create("d", made_room="c")
+    tale.history.losses.append(Loss(lost_from, tale.now))
+    tale.seen = kept
+    tale.validate("c")
+    tale.refresh("b", 2, "RECOVERED")
+    tale.validate("a", "ENDED")
+    tale.refused(Op.EXTEND, "d", "SESSION_NOT_FOUND")
+    assert check(tale.history, RULES) == []
+    tale.refused(Op.EXTEND, "c", "SESSION_NOT_FOUND")
+    broken = {violation.invariant for violation in check(tale.history, RULES)}
+    assert sessions.nothing_acknowledged_is_forgotten.__name__ in broken
+
+
+def test_a_failover_concerns_no_users_of_other_engines() -> None:
+    """What they were told stays true."""
+    tale = Tale()
+    lost_from = tale.now
+    TOLD[sessions.a_revoked_session_is_never_live_again.__name__](tale, True)
+    tale.history.losses.append(Loss(lost_from, tale.now, lambda user: user != USER))
+    broken = {violation.invariant for violation in check(tale.history, RULES)}
+    assert sessions.a_revoked_session_is_never_live_again.__name__ in broken
+
+
+@of(sessions.what_a_failover_undid_is_ended_again)
+def _(tale: Tale, broken: bool) -> None:
+    tale.create("a")
+    live, lost_from = tale.seen["a"], tale.now
+    tale.revoke("a")
+    tale.seen["a"] = live
+    tale.validate("a")
+    tale.history.losses.append(Loss(lost_from, tale.now))
+    tale.validate("a", "ACTIVE" if broken else "ENDED")
 
 
 @of(answers.no_refusal_is_a_surprise)

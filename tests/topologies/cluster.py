@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import ResponseError
 
+from sessiond.store import info
 from sessiond.store.keyspace import CLUSTER_SLOTS
 from tests.engines import RealEngine, RealName, free_port, make_certificate, start_real_engine
 
@@ -69,6 +70,21 @@ class ClusterNode:
             and (role[0] == b"master" or role[3] == b"connected")
         )
 
+    def holds(self, slot: int) -> bool:
+        """Whether a slot is its own, as it says itself."""
+        return any(
+            first <= slot <= last and holder[2].decode() == self.id
+            for first, last, holder, *_ in self.ask("CLUSTER", "SLOTS")
+        )
+
+    def replication(self) -> dict[str, str]:
+        """INFO replication."""
+        return info.parsed(self.ask("INFO", "replication"))
+
+    def count_of(self, slot: int) -> int:
+        """How many keys it has in a slot."""
+        return int(self.ask("CLUSTER", "COUNTKEYSINSLOT", slot))
+
     def keys_of(self, slot: int, most: int = 100) -> list[bytes]:
         """Some of its keys in a slot."""
         found: list[bytes] = self.ask("CLUSTER", "GETKEYSINSLOT", slot, most)
@@ -113,7 +129,7 @@ class Cluster:
 
     def holder(self, slot: int) -> ClusterNode:
         """The primary that holds a slot, as it says itself."""
-        return next(node for node in self.primaries() if _holds(node, slot))
+        return next(node for node in self.primaries() if node.holds(slot))
 
     def replica_of(self, primary: ClusterNode) -> ClusterNode:
         """A replica that runs."""
@@ -153,10 +169,20 @@ class Cluster:
 
         The calling thread must outlive them.
         """
+        self.restart()
+        await asyncio.to_thread(self.settle)
+
+    def restart(self) -> None:
+        """Start those again that were killed. The calling thread must outlive them."""
         for node in self.nodes:
             if not node.engine.pid:
                 node.engine.start()
-        await asyncio.to_thread(self.settle)
+
+    def until_replicated(self) -> None:
+        """Wait until each replica has all that its primary had written."""
+        for primary in self.primaries():
+            written, replica = primary.ask("ROLE")[1], self.replica_of(primary)
+            _until(lambda: replica.ask("ROLE")[4] >= written)  # noqa: B023  called here
 
     def swap(self, primary: ClusterNode) -> ClusterNode:
         """Hand a primary's place to its replica, in order; who has it now."""
@@ -193,6 +219,10 @@ class Cluster:
     def move(self, slot: int, target: ClusterNode) -> int:
         """Move a slot key by key; how many keys it had."""
         self.open_move(slot, target)
+        return self.finish_move(slot, target)
+
+    def finish_move(self, slot: int, target: ClusterNode) -> int:
+        """Move the keys of a slot that are left, and give it to its new holder; how many."""
         moved = self.move_keys(slot, target)
         self.close_move(slot, target)
         return moved
@@ -201,7 +231,7 @@ class Cluster:
         """Move a slot at one moment, as Valkey 9 can."""
         source = self.holder(slot)
         source.ask("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", target.id)
-        _until(lambda: _holds(target, slot))
+        _until(lambda: target.holds(slot))
 
 
 @contextmanager
@@ -273,13 +303,6 @@ def _replicates(replica: ClusterNode, primary: ClusterNode) -> bool:
     except ResponseError:
         return False  # it does not know that one yet
     return True
-
-
-def _holds(node: ClusterNode, slot: int) -> bool:
-    return any(
-        first <= slot <= last and holder[2].decode() == node.id
-        for first, last, holder, *_ in node.ask("CLUSTER", "SLOTS")
-    )
 
 
 def _view(node: ClusterNode) -> str:

@@ -218,8 +218,11 @@ def _start_sentinel(primary: int, quorum: int, tls: Mapping[str, str]) -> Iterat
         sentinel = Sentinel(port, process, _client_tls(tls))
         try:
             eventually(sentinel.answers)
-            # Otherwise they hear of each other every two seconds.
-            sentinel.ask("SENTINEL", "DEBUG", "PUBLISH-PERIOD", 200, "INFO-PERIOD", 1000)
+            # Otherwise they hear of each other every two seconds, and of a new primary only once
+            # in the time after which they take it for down. A replica has to be known to be well
+            # as of five pings ago, and says so with its INFO.
+            for period, ms in (("PUBLISH", 200), ("INFO", 1000), ("PING", 300)):
+                sentinel.ask("SENTINEL", "DEBUG", f"{period}-PERIOD", ms)
             # On a busy machine they would think of a stall as of a clock that stepped, and rest.
             sentinel.ask("SENTINEL", "DEBUG", "TILT-TRIGGER", 30_000, "TILT-PERIOD", 1000)
             yield sentinel

@@ -139,6 +139,23 @@ def test_what_a_restart_undid_is_done_again(serve_on: ServeOn, log: Log) -> None
         assert api.validate(session_id=session_id).verdict == pb.VERDICT_ENDED
 
 
+def test_what_was_ended_unknown_is_ended_when_it_turns_up(serve_on: ServeOn, log: Log) -> None:
+    """As where it was made at a new primary, and ended at the old one before that was left."""
+    require_engine("redis7")
+    with start_real_engine("redis7") as engine, serve_on(engine.url) as server:
+        api = server.api()
+        session_id = api.create("alice").session.session_id
+        with Redis(unix_socket_path=str(engine.socket_path)) as past_the_server:
+            past_the_server.save()
+            past_the_server.delete(*past_the_server.scan_iter(f"*:s:{session_id}"))
+        assert not api.revoke(session_id=session_id).HasField("session")
+        engine.kill9()
+        engine.start()
+        eventually(lambda: _said_again(log), within_s=HEALED_S)
+        assert _said_again(log) == [(1, 1)]
+        assert api.validate(session_id=session_id).verdict == pb.VERDICT_ENDED
+
+
 def test_a_replica_is_not_ready(group: Group, serve_on: ServeOn, log: Log) -> None:
     """One that a server was told of by its address: it would answer, and take no writes."""
     with serve_on(f"redis://{group.primary.address}") as server:

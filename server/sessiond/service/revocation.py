@@ -66,10 +66,12 @@ class Revoker:
         reason = reason or EndReason.REVOKED
         _allow(caller, reason)
         revoked = await self._store.revoke(session_id, reason, caller.name)
+        # One that is unknown may live on: to a primary that was replaced, and not yet left, a
+        # login at its successor is unknown.
+        if ended := revoked.session.end_reason if revoked else reason:
+            self._reassertion.remember((session_id,), ended, caller.name)
         if not revoked:
             return EndedSession(None)
-        if ended := revoked.session.end_reason:
-            self._reassertion.remember((session_id,), ended, caller.name)
         return EndedSession(revoked.session, await self._confirmed((session_id,)))
 
     async def revoke_user(

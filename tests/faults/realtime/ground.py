@@ -7,8 +7,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from tests.engines import require_engine
-from tests.faults.arena import Arena, Plan, open_arena
+from tests.faults.arena import Arena, open_arena
+from tests.faults.one_node import NodeStore, OneNode
 from tests.faults.realtime.findings import Findings
 from tests.faults.realtime.stage import Place, Stage, open_stage
 from tests.faults.tally import Tally
@@ -16,14 +16,13 @@ from tests.faults.tally import Tally
 SETTINGS: Final = {"key_publish_time": "10m"}
 """Of servers: the keys that they give may be kept for longer than a round takes."""
 
-Scene: TypeAlias = Callable[[Arena, Stage, random.Random], Awaitable[float]]
+Scene: TypeAlias = Callable[[Arena[NodeStore], Stage, random.Random], Awaitable[float]]
 """What happens in a round; when all was well again."""
 
 
 async def play(tally: Tally, *scenes: Scene) -> None:
     """Play the scenes in turn; after each everybody has to know all."""
-    plan = Plan()
-    require_engine(plan.engine)
+    plan = OneNode()
     outage_s = 0.0
     async with open_arena(plan, **SETTINGS) as arena, open_stage(place_of(arena)) as stage:
         for played in range(tally.rounds):
@@ -35,7 +34,7 @@ async def play(tally: Tally, *scenes: Scene) -> None:
     conclude(tally, stage.findings, outage=f"{outage_s:.2f}")
 
 
-def place_of(arena: Arena) -> Place:
+def place_of(arena: Arena[NodeStore]) -> Place:
     """Where its servers are."""
     return Place(arena.token, [server.address for server in arena.servers], arena.addresses)
 

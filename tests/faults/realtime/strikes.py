@@ -15,6 +15,7 @@ from tests.faults.arena import PREFIX, Arena
 from tests.faults.engine_strikes import DURABLE
 from tests.faults.line import Line
 from tests.faults.line_strikes import CLIENT_LINES, ENGINE_LINE
+from tests.faults.one_node import NodeStore
 from tests.faults.server_strikes import server_hangs, server_killed, server_restarted
 from tests.faults.strikes import Scene, Strike, mixture
 
@@ -27,7 +28,7 @@ return trimmed
 """
 
 
-async def connections_cut(scene: Scene) -> int:
+async def connections_cut(scene: Scene[NodeStore]) -> int:
     """All connections of a line to a server end, several times."""
     struck = 0
     for _ in range(scene.dice.randint(*_CUTS)):
@@ -39,9 +40,9 @@ async def connections_cut(scene: Scene) -> int:
     return struck
 
 
-async def engine_hangs(scene: Scene) -> int:
+async def engine_hangs(scene: Scene[NodeStore]) -> int:
     """The engine is stopped (SIGSTOP), and goes on."""
-    pid = scene.arena.engine.pid
+    pid = scene.arena.store.engine.pid
     if pid is None:  # killed by another strike
         return 0
     os.kill(pid, signal.SIGSTOP)
@@ -52,7 +53,7 @@ async def engine_hangs(scene: Scene) -> int:
     return 1
 
 
-async def log_trimmed(scene: Scene) -> int:
+async def log_trimmed(scene: Scene[NodeStore]) -> int:
     """The logs of events are trimmed by hand (XTRIM), several times."""
     struck = 0
     for _ in range(scene.dice.randint(*_CUTS)):
@@ -61,7 +62,7 @@ async def log_trimmed(scene: Scene) -> int:
     return struck
 
 
-async def log_trimmed_unseen(scene: Scene) -> int:
+async def log_trimmed_unseen(scene: Scene[NodeStore]) -> int:
     """The logs are trimmed while no watcher is connected, so that all of them have a gap."""
     for line in scene.arena.client_lines:
         line.turn(Line.DOWN)
@@ -73,16 +74,16 @@ async def log_trimmed_unseen(scene: Scene) -> int:
             line.turn(Line.CLEAR)
 
 
-async def _trim(arena: Arena, left: int) -> int:
+async def _trim(arena: Arena[NodeStore], left: int) -> int:
     """Leave so many of the latest events of each log; how many went."""
     keys = map(Keyspace(PREFIX).log, range(PARTITIONS))
     try:
-        return int(await arena.ask_engine("EVAL", _TRIM, PARTITIONS, *keys, left))
+        return int(await arena.store.ask("EVAL", _TRIM, PARTITIONS, *keys, left))
     except StoreUnavailableError:  # struck as well
         return 0
 
 
-_MIXED: Final[Strike] = functools.partial(
+_MIXED: Final[Strike[NodeStore]] = functools.partial(
     mixture,
     groups=(
         ENGINE_LINE,
@@ -92,7 +93,7 @@ _MIXED: Final[Strike] = functools.partial(
         (log_trimmed, log_trimmed_unseen),
     ),
 )
-_SINGLE: Final[tuple[Strike, ...]] = (
+_SINGLE: Final[tuple[Strike[NodeStore], ...]] = (
     log_trimmed_unseen,
     server_restarted,
     connections_cut,

@@ -16,6 +16,7 @@ import pytest
 from sessionstore import _channel
 from tests.faults.arena import Arena
 from tests.faults.line import Line
+from tests.faults.one_node import NodeStore
 from tests.faults.realtime.ground import play
 from tests.faults.realtime.stage import Stage
 from tests.faults.tally import Tally
@@ -47,7 +48,7 @@ async def test_a_half_open_connection_is_found_out(tally: Tally) -> None:
     await play(tally, *(functools.partial(_half_open, bad) for bad in _BAD))
 
 
-async def _half_open(bad: Line, arena: Arena, _: Stage, dice: random.Random) -> float:
+async def _half_open(bad: Line, arena: Arena[NodeStore], _: Stage, dice: random.Random) -> float:
     """When new connections were good again; the old ones never are."""
     await asyncio.sleep(dice.uniform(*_BEFORE_S))
     for line in arena.client_lines:

@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from tests.faults.arena import Arena
+from tests.faults.one_node import NodeStore
 from tests.faults.realtime.ground import play
 from tests.faults.realtime.stage import Stage
 from tests.faults.tally import Tally
@@ -26,8 +27,8 @@ _STALE_S: Final = (0.1, 0.6)
 async def test_a_hanging_engine_makes_every_verifier_stale(tally: Tally) -> None:
     """The servers answer, and send no checkpoint."""
 
-    async def hangs(arena: Arena, stage: Stage, dice: random.Random) -> float:
-        return await _stopped([arena.engine.pid], stage, dice)
+    async def hangs(arena: Arena[NodeStore], stage: Stage, dice: random.Random) -> float:
+        return await _stopped([arena.store.engine.pid], stage, dice)
 
     await play(tally, hangs)
 
@@ -35,7 +36,7 @@ async def test_a_hanging_engine_makes_every_verifier_stale(tally: Tally) -> None
 async def test_hanging_servers_make_every_verifier_stale(tally: Tally) -> None:
     """Their connections stay open, and nothing comes."""
 
-    async def hang(arena: Arena, stage: Stage, dice: random.Random) -> float:
+    async def hang(arena: Arena[NodeStore], stage: Stage, dice: random.Random) -> float:
         return await _stopped([server.pid for server in arena.servers], stage, dice)
 
     await play(tally, hang)

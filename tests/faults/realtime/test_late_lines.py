@@ -11,6 +11,7 @@ from typing import Final
 import pytest
 
 from tests.faults.arena import Arena
+from tests.faults.one_node import NodeStore
 from tests.faults.realtime.delays import DELAYS, Delay
 from tests.faults.realtime.ground import play
 from tests.faults.realtime.stage import Stage
@@ -27,7 +28,9 @@ async def test_late_answers_make_no_verifier_feel_young(tally: Tally) -> None:
     await play(tally, *(functools.partial(_delayed, delay) for delay in DELAYS))
 
 
-async def _delayed(delay: Delay, arena: Arena, stage: Stage, dice: random.Random) -> float:
+async def _delayed(
+    delay: Delay, arena: Arena[NodeStore], stage: Stage, dice: random.Random
+) -> float:
     """When the lines were good again."""
     await asyncio.sleep(dice.uniform(*_BEFORE_S))
     await delay(arena.client_lines, stage, dice)

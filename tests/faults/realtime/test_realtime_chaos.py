@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from tests.engines import require_engine
-from tests.faults.arena import Arena, Plan, open_arena
+from tests.faults.arena import Arena, open_arena
 from tests.faults.chaos import hear_servers
+from tests.faults.one_node import NodeStore, OneNode
 from tests.faults.realtime.ground import SETTINGS, conclude, place_of, settle
 from tests.faults.realtime.stage import Stage, open_stage
 from tests.faults.realtime.strikes import STRIKES
@@ -21,7 +21,7 @@ from tests.faults.tally import Tally
 
 pytestmark = pytest.mark.soak
 
-PLAN: Final = Plan(appendfsync="always")
+PLAN: Final = OneNode(appendfsync="always")
 _BEFORE_S: Final = (0.2, 0.6)
 _LASTS_S: Final = (0.1, 3.5)
 """Shorter and longer than verifiers may lag behind."""
@@ -31,7 +31,6 @@ _LEAST_ENDED: Final = 5
 async def test_no_revoked_token_is_taken_while_anything_fails(tally: Tally) -> None:
     """None later than its bound, and none at all of which the service was asked; nobody who
     watches misses an event without being told so, and everybody knows all soon after."""
-    require_engine(PLAN.engine)
     void = played = 0
     outage_s = 0.0
     async with open_arena(PLAN, **SETTINGS) as arena, open_stage(place_of(arena)) as stage:
@@ -51,7 +50,7 @@ async def test_no_revoked_token_is_taken_while_anything_fails(tally: Tally) -> N
 
 
 async def _round(
-    arena: Arena, stage: Stage, strike: Strike, dice: random.Random
+    arena: Arena[NodeStore], stage: Stage, strike: Strike[NodeStore], dice: random.Random
 ) -> tuple[bool, float]:
     """Whether the round shows anything, and how long it took until everybody knew all after it."""
 
