@@ -15,7 +15,7 @@ from tests.jobs.fleet import NAME, Chore, Fleet, Member, Work, ended, until_true
 from tests.store.inside import Inside, until
 from tests.store.kit import HOUR
 
-SHORT = RunLimits(lease_s=0.3)
+SHORT = RunLimits(lease_s=0.8)
 SECRET = "srt1_secret"
 
 
