@@ -44,6 +44,7 @@ async def _down(scene: Scene[Store], end: Callable[[Sessiond], None]) -> int:
     await scene.arena.do(end, server)
     await asyncio.sleep(scene.dice.uniform(*_DOWN_S))
     await scene.arena.do(server.start)
+    await server.serving()
     return 1
 
 
