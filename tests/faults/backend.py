@@ -32,6 +32,7 @@ ENDED: Final = session_pb2.Session.STATE_ENDED
 DEADLINE_S: Final = 15.0
 _PAGE: Final = 200
 _ATTEMPTS: Final = 10
+_UNANSWERED: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _DETAILS: Final = "grpc-status-details-bin"
 _OPTIONS: Final = (
     # Channels of one address share a connection unless told otherwise.
@@ -192,7 +193,7 @@ async def answered(
         try:
             return await call(*arguments, **options)
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            if error.code() not in _UNANSWERED:
                 raise
     raise AssertionError(f"no answer in {_ATTEMPTS} attempts")
 

@@ -26,7 +26,7 @@ class Source:
             return 0
         try:
             return os.lseek(self.stream.fileno(), 0, os.SEEK_CUR)
-        except ValueError:  # who reads it has come to its end, and closed it
+        except (ValueError, OSError):  # who reads it has come to its end, and closed it
             return self.size
 
 
