@@ -20,8 +20,10 @@ from tests.rpc.serving import Server, eventually
 DEADLINE_S = 0.5
 SLACK_S = 0.1
 """What a call may take over its deadline."""
-BOX_S = 1.0
+BOX_S = 0.25
 """On top of it: two slow cores, shared with other work."""
+ATTEMPTS = 3
+"""At being left alone by that work: a server that is late is late each time."""
 
 _ENDS = {grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE}
 
@@ -67,11 +69,16 @@ def test_every_call_to_a_hung_store_ends_at_its_deadline(
     made = server.api().create("alice")
     requests = _requests(made)
     api = server.api(timeout_s=DEADLINE_S)
-    with hung(engine), ThreadPoolExecutor(len(requests)) as pool:
-        ends = list(pool.map(lambda request: _timed(api, request), requests))
-    assert {code for code, _ in ends} <= _ENDS
-    assert max(took for _, took in ends) <= DEADLINE_S + SLACK_S + BOX_S
     healthy = server.api()
+    for _ in range(ATTEMPTS):
+        with hung(engine), ThreadPoolExecutor(len(requests)) as pool:
+            ends = list(pool.map(lambda request: _timed(api, request), requests))
+        assert {code for code, _ in ends} <= _ENDS
+        latest = max(took for _, took in ends)
+        if latest <= DEADLINE_S + SLACK_S + BOX_S:
+            break
+        eventually(lambda: outcome(healthy.create, "dave") == "OK")
+    assert latest <= DEADLINE_S + SLACK_S + BOX_S
     eventually(lambda: outcome(healthy.create, "carol") == "OK")
 
 
