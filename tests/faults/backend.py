@@ -32,6 +32,7 @@ ENDED: Final = session_pb2.Session.STATE_ENDED
 DEADLINE_S: Final = 15.0
 _PAGE: Final = 200
 _ATTEMPTS: Final = 10
+_FIRST_PAUSE_S: Final = 0.005
 _UNANSWERED: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _DETAILS: Final = "grpc-status-details-bin"
 _OPTIONS: Final = (
@@ -188,14 +189,18 @@ async def answered(
     *arguments: _Arguments.args,
     **options: _Arguments.kwargs,
 ) -> _Result:
-    """The reply of a call that is tried again for as long as nothing answers."""
-    for _ in range(_ATTEMPTS):
+    """The reply of a call that is tried again, after a pause, for as long as nothing answers."""
+    failures = []
+    for attempt_number in range(_ATTEMPTS):
         try:
             return await call(*arguments, **options)
         except grpc.aio.AioRpcError as error:
             if error.code() not in _UNANSWERED:
                 raise
-    raise AssertionError(f"no answer in {_ATTEMPTS} attempts")
+            failures.append(f"{error.code().name}: {error.details()}")
+        # For a while after its end gRPC hands calls to a connection that is no more.
+        await asyncio.sleep(_FIRST_PAUSE_S * 2**attempt_number)
+    raise AssertionError(f"no answer in {_ATTEMPTS} attempts: {failures}")
 
 
 def new_user() -> str:

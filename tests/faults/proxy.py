@@ -198,6 +198,8 @@ class Proxy:
         task = asyncio.get_running_loop().create_task(self._serve((reader, writer)))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        # A task that is cancelled before its first step never comes to end its connection.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, near: Streams) -> None:
         writers = [near[1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -10,10 +11,12 @@ import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[2]
+DEFAULT_ADDRESS: Final = "127.0.0.1:7700"
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +57,23 @@ def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home / "bin"
 
 
+class Served(NamedTuple):
+    """A server of the installed wheel: the folder that it runs in, and its address."""
+
+    folder: Path
+    address: str
+
+
 @pytest.fixture(scope="module")
-def folder(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where `sessiond serve --dev` runs, from the installed wheel."""
-    place = tmp_path_factory.mktemp("dev")
-    command = [str(scripts / "sessiond"), "serve", "--dev"]
-    server = subprocess.Popen(
-        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+def served(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """`sessiond serve --dev`, on a port that is free: on a machine in use 7700 may not be."""
+    folder = tmp_path_factory.mktemp("dev")
+    command = [scripts / "sessiond", "serve", "--dev", "--listen", "127.0.0.1:0"]
+    log = folder / "log"
+    with log.open("w") as errors:
+        server = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
     try:
         assert server.stdout
         printed = ""
@@ -69,18 +81,20 @@ def folder(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             printed += line
             if line.startswith("try"):
                 break
-        assert "serves on 127.0.0.1:7700" in printed
-        yield place
+        found = re.search(r"serves on (\S+:\d+)", printed)
+        assert found, log.read_text()
+        yield Served(folder, found[1])
     finally:
         server.terminate()
         server.communicate(timeout=30)
     assert server.returncode == 0
 
 
-def _run(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
+def _run(served: Served, *command: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(word) for word in command],
-        cwd=folder,
+        cwd=served.folder,
+        env={**os.environ, "SESSIONSTORE_ADDRESS": served.address},
         capture_output=True,
         text=True,
         check=False,
@@ -118,31 +132,33 @@ def test_without_the_extra_sessionctl_says_what_to_install(scripts: Path, tmp_pa
 
 
 @pytest.mark.timeout(300)
-def test_the_snippet_of_the_readme_runs_as_it_stands(scripts: Path, folder: Path) -> None:
+def test_the_snippet_of_the_readme_runs_as_it_stands(scripts: Path, served: Served) -> None:
     """Pasted next to `sessiond serve --dev`, from an installed wheel, it does what it says."""
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    done = _run(folder, scripts / "python", "-c", snippets[0])
+    assert DEFAULT_ADDRESS in snippets[0]
+    snippet = snippets[0].replace(DEFAULT_ADDRESS, served.address)
+    done = _run(served, scripts / "python", "-c", snippet)
     assert done.returncode == 0, done.stderr
     assert re.search(r"session [\w-]{24} until .*\nvalid: True\nvalid: False\n", done.stdout)
 
 
 @pytest.mark.timeout(300)
 def test_the_quickstart_of_the_sdist_runs_against_the_wheel(
-    scripts: Path, folder: Path, sources: Path
+    scripts: Path, served: Served, sources: Path
 ) -> None:
     """From login to logout."""
-    done = _run(folder, scripts / "python", sources / "examples" / "quickstart.py")
+    done = _run(served, scripts / "python", sources / "examples" / "quickstart.py")
     assert done.returncode == 0, done.stderr
     assert "logged in:" in done.stdout
 
 
 @pytest.mark.timeout(300)
 def test_the_installed_server_is_healthy_and_shows_its_settings(
-    scripts: Path, folder: Path
+    scripts: Path, served: Served
 ) -> None:
     """By the commands that a deployment runs."""
     sessiond = scripts / "sessiond"
-    health = _run(folder, sessiond, "health", "--address", "127.0.0.1:7700")
+    health = _run(served, sessiond, "health", "--address", served.address)
     assert (health.returncode, health.stdout) == (0, "SERVING\n")
-    assert _run(folder, sessiond, "config", "check", "--dev").returncode == 0
-    assert "session_cap = 10" in _run(folder, sessiond, "config", "show", "--dev").stdout
+    assert _run(served, sessiond, "config", "check", "--dev").returncode == 0
+    assert "session_cap = 10" in _run(served, sessiond, "config", "show", "--dev").stdout
