@@ -24,10 +24,12 @@ test: $(VENV)/.installed $(PROTO_VENV)/.installed ## run the test suite (ROUNDS=
 	ROUNDS=$(ROUNDS) SAMPLE=$(SAMPLE) $(BIN)/pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
 
 .PHONY: transports
-transports: $(VENV)/.installed ## run the suite of the server over plaintext, TLS and mTLS
+transports: $(VENV)/.installed ## run the suite of the server over each transport, and all that call it over the native one
 	for transport in plaintext tls mtls; do \
 	  SESSIONSTORE_TRANSPORT=$$transport $(BIN)/pytest -n $(PROCESSES) --dist loadgroup tests/rpc $(ARGS) || exit 1; \
 	done
+	SESSIONSTORE_TRANSPORT=native $(BIN)/pytest -n $(PROCESSES) --dist loadgroup \
+	  tests/rpc tests/client tests/cli tests/jobs tests/workers tests/topologies tests/faults $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.installed $(PROTO_VENV)/.installed ## format, lint, types, import rules, contract, drift, files

@@ -20,6 +20,7 @@ from sessiond.devmode import TOKEN_FILE
 from sessiond.settings import ENV_PREFIX
 from sessiond.store import embedded_host as host
 from sessiond.store.embedded import EmbeddedEngine
+from tests.transport import chosen
 
 _START_TIMEOUT_S: Final = 30.0
 _STOP_TIMEOUT_S: Final = 20.0
@@ -61,6 +62,7 @@ class Sessiond:
         """Start it; wait for `serving` before use. The calling thread must outlive the server."""
         ours = {"data_dir": str(self.directory), "log_level": "warning", "drain_time": "2s"}
         ours |= {key.lower(): value for key, value in self.settings.items()}
+        ours |= chosen(ours)
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(ENV_PREFIX)}
         serve = ("serve", "--dev", "--listen", self.address)
         command = [sys.executable, *self.program, *serve]

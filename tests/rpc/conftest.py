@@ -18,8 +18,6 @@ from tests.rpc.certificates import Tls, make_tls
 from tests.rpc.logs import Log, captured
 from tests.rpc.serving import (
     KEY_PREFIX,
-    TRANSPORT,
-    TRANSPORTS,
     Server,
     ServerLoop,
     callers_file,
@@ -28,6 +26,7 @@ from tests.rpc.serving import (
 )
 from tests.rpc.streaming import Streams
 from tests.store_users import engine_with_users, url_of_sessiond
+from tests.transport import TRANSPORT, TRANSPORTS
 
 ServeWith = Callable[..., Server]
 
@@ -60,6 +59,7 @@ def transports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Tls | None
     """Certificates for this machine's loopback, by transport."""
     return {
         "plaintext": None,
+        "native": None,
         "tls": make_tls(tmp_path_factory.mktemp("tls")),
         "mtls": make_tls(tmp_path_factory.mktemp("mtls"), mutual=True),
     }
@@ -79,7 +79,8 @@ def serving(
         transport: str | Tls = TRANSPORT, url: str = "", *, ready: bool = True, **settings: Any
     ) -> Iterator[Server]:
         tls = transports[transport] if isinstance(transport, str) else transport
-        settings = (tls.settings if tls else {}) | settings
+        native = {"transport": "native"} if transport == "native" else {}
+        settings = (tls.settings if tls else native) | settings
         directory = tmp_path_factory.mktemp("server")
         made = make_settings(directory, url or url_of_sessiond(valkey), **settings)
         with serve(loop, made, tls=tls, ready=ready) as server:

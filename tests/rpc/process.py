@@ -19,6 +19,7 @@ import grpc
 from sessiond.store import embedded_host
 from tests.rpc.calls import Api
 from tests.rpc.serving import eventually
+from tests.transport import chosen
 
 _TIMEOUT_S: Final = 30.0
 _START_TIMEOUT_S: Final = 90.0
@@ -31,8 +32,9 @@ def command(*arguments: str) -> list[str]:
 
 
 def environment(**settings: object) -> dict[str, str]:
-    """This process's, with no setting but those named."""
+    """This process's, with no setting but those named, and the transport that all have."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SESSIOND_")}
+    settings = chosen(settings) | settings
     return kept | {f"SESSIOND_{k.upper()}": str(v) for k, v in settings.items()}
 
 

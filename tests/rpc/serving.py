@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 import uuid
@@ -25,14 +24,9 @@ from sessiond.tokens.service import ServiceTokens
 from tests.rpc.admin_calls import AdminApi
 from tests.rpc.calls import Api
 from tests.rpc.certificates import Tls, spiffe_id
+from tests.transport import chosen
 
 T = TypeVar("T")
-
-TRANSPORTS: Final = ("plaintext", "tls", "mtls")
-TRANSPORT: Final = os.environ.get("SESSIONSTORE_TRANSPORT", TRANSPORTS[0])
-"""What servers of this suite speak, unless a test wants otherwise."""
-if TRANSPORT not in TRANSPORTS:
-    raise ValueError(f"SESSIONSTORE_TRANSPORT is one of {', '.join(TRANSPORTS)}")
 
 ROLES: Final = {
     "reader": ["reader"],
@@ -152,6 +146,7 @@ def make_settings(directory: Path, store_url: str, **overrides: Any) -> Settings
         "reaper_interval": "0s",
         # The engine may be a thread of this process, and wait its turn on a busy machine.
         "store_read_timeout": "8s",
+        **chosen(overrides),
     }
     return Settings(**{**defaults, **overrides})
 

@@ -19,8 +19,9 @@ from sessiond.rpc.interceptors.errors import ErrorBoundary
 from sessiond.rpc.interceptors.long_calls import LongCalls
 from sessiond.rpc.interceptors.overload import OverloadGuard
 from sessiond.rpc.interceptors.request_log import RequestLog
+from sessiond.rpc.listening import Transport, listening_server
 from sessiond.rpc.methods import ROLES, SERVICES
-from sessiond.rpc.server import Transport, add_service, listening_server, stop
+from sessiond.rpc.server import add_service, stop
 from sessiond.rpc.tls import Tls, TlsFiles
 from sessiond.settings import Settings
 from sessiond.tokens.callers import Callers
@@ -80,6 +81,7 @@ class Front:
             settings.max_request_bytes,
             settings.max_connection_age.total_seconds(),
             shared_port=settings.workers is not None,
+            native=settings.transport == "native",
         )
         self._server, port = listening_server(transport)
         self.address: Final = f"{settings.listen.rpartition(':')[0]}:{port}"

@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from sessiond.assembly.tracing import check_tracing
 from sessiond.commands.setting_flags import loaded
 from sessiond.domain.errors import SessionStoreError, StartupError
 from sessiond.ops import logging
+from sessiond.rpc.listening import native_module
 from sessiond.settings import Settings, variable
 from sessiond.store.checks import MAX_SKEW_S, check_engine, clock_skew_s
 from sessiond.store.connect import open_link
@@ -66,6 +68,8 @@ def _checks(settings: Settings, *, with_store: bool) -> Iterator[_Check]:
     if settings.audit_log_file:
         audit_log = settings.audit_log_file
         yield _Check("audit_log_file", lambda: _appendable(audit_log))
+    if settings.transport == "native":
+        yield _Check("transport", _native)
     if settings.otlp_endpoint:
         endpoint = settings.otlp_endpoint
         yield _Check("otlp_endpoint", lambda: _collector(endpoint))
@@ -114,6 +118,11 @@ def _appendable(path: Path) -> str:
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise StartupError(f"cannot write {path}")
     return str(path)
+
+
+def _native() -> str:
+    native_module()
+    return f"native, by pygrpc-native {metadata.version('pygrpc-native')}"
 
 
 def _collector(endpoint: str) -> str:

@@ -13,8 +13,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 
+from sessiond.rpc.listening import Transport, listening_server
 from sessiond.rpc.methods import SERVICES
-from sessiond.rpc.server import Transport, listening_server
 
 LIVENESS: Final = "liveness"
 """What to ask the health of, for whether the process answers."""

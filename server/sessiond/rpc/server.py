@@ -1,4 +1,4 @@
-"""The gRPC server: methods with their interceptors, and how it listens."""
+"""What a gRPC server answers: methods with their interceptors, and its stop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 import grpc
@@ -14,9 +13,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
-from sessiond.address import bound_socket
 from sessiond.domain.callers import Role
-from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, Reply, compose, patiently
 from sessiond.rpc.errors import REQUEST_ID_KEY
 from sessiond.rpc.interceptors.long_calls import LongCalls
@@ -28,54 +25,6 @@ _LAST_WORDS_S: Final = 0.2
 _CANCELLED_WITHIN_S: Final = 0.05
 """After the last request: a handler that is not cancelled by then has read them all."""
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Transport:
-    """How the server is reached; without credentials, in plaintext."""
-
-    listen: str
-    credentials: grpc.ServerCredentials | None
-    max_request_bytes: int
-    max_connection_age_s: float
-    """Give or take a tenth; calls that a connection has are finished."""
-    shared_port: bool = False
-    """Whether other processes listen on it too."""
-
-
-def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
-    """A server that has its port, and the port; it answers once it is started.
-
-    Raises:
-        StartupError: the address cannot be listened on, or the certificate is wrong.
-    """
-    server = grpc.aio.server(
-        options=(
-            ("grpc.max_receive_message_length", transport.max_request_bytes),
-            ("grpc.so_reuseport", int(transport.shared_port)),
-            ("grpc.max_connection_age_ms", round(transport.max_connection_age_s * 1000)),
-            # Clients may ping idle connections this often to learn that we are gone.
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-            ("grpc.keepalive_time_ms", 60_000),
-            ("grpc.keepalive_timeout_ms", 20_000),
-            ("grpc.http2.ping_timeout_ms", 20_000),
-        )
-    )
-    if not transport.shared_port:
-        # Tried first: gRPC does not tell why it cannot have an address.
-        bound_socket(transport.listen).close()
-    try:
-        if transport.credentials:
-            port = server.add_secure_port(transport.listen, transport.credentials)
-        else:
-            port = server.add_insecure_port(transport.listen)
-    except RuntimeError:
-        port = 0
-    if not port:
-        raise StartupError(
-            f"cannot serve on {transport.listen}: is the certificate that of the key, both in PEM?"
-        )
-    return server, port
 
 
 def add_service(
@@ -102,9 +51,11 @@ def add_service(
         handlers[descriptor.name] = kind.make(
             _behaviour(method, handler), response_serializer=_serialize
         )
+    # As generated code does: grpc.aio finds methods among the first, the native one the second.
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(service.full_name, handlers),)
     )
+    server.add_registered_method_handlers(service.full_name, handlers)  # type: ignore[attr-defined]
 
 
 async def stop(server: grpc.aio.Server, long_calls: LongCalls, drain_s: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,12 @@ class ServingSettings(CommonSettings):
         default=False,
         description="Serve without TLS on an address that is not loopback, behind a proxy or mesh"
         " that encrypts.",
+    )
+
+    transport: Literal["grpc", "native"] = Field(
+        default="grpc",
+        description="What serves gRPC: grpcio, or pygrpc-native (extra `native`), which costs less"
+        " and serves plaintext only, on connections of any age.",
     )
 
     reflection: bool | None = Field(
@@ -116,6 +122,22 @@ class ServingSettings(CommonSettings):
             raise ValueError(
                 "SESSIOND_LISTEN: without SESSIOND_TLS_CERT_FILE and SESSIOND_TLS_KEY_FILE only"
                 " loopback is served; set SESSIOND_PLAINTEXT=true if a proxy or mesh encrypts"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_native(self) -> Self:
+        if self.transport != "native":
+            return self
+        if self.tls_cert_file is not None:
+            raise ValueError(
+                "SESSIOND_TRANSPORT: native serves plaintext only; unset SESSIOND_TLS_CERT_FILE and"
+                " SESSIOND_TLS_KEY_FILE and let a proxy or mesh encrypt, or choose grpc"
+            )
+        if "max_connection_age" in self.model_fields_set:
+            raise ValueError(
+                "SESSIOND_TRANSPORT: native closes no connection for its age; unset"
+                " SESSIOND_MAX_CONNECTION_AGE, or choose grpc"
             )
         return self
 

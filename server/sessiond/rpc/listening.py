@@ -1,0 +1,93 @@
+"""The gRPC servers that there are to choose from, and how each listens."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Final
+
+import grpc
+
+from sessiond.address import bound_socket
+from sessiond.domain.errors import StartupError
+
+_KEEPALIVE: Final = (
+    # Clients may ping idle connections this often to learn that we are gone.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),
+)
+_SLOW_READERS: Final = 2_000
+"""Threads at most, each made when it is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """How the server is reached; without credentials, in plaintext."""
+
+    listen: str
+    credentials: grpc.ServerCredentials | None
+    max_request_bytes: int
+    max_connection_age_s: float
+    """Give or take a tenth; calls that a connection has are finished."""
+    shared_port: bool = False
+    """Whether other processes listen on it too."""
+    native: bool = False
+    """Whether pygrpc-native serves: in plaintext, on connections of any age."""
+
+
+def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
+    """A server that has its port, and the port; it answers once it is started.
+
+    Raises:
+        StartupError: the address cannot be listened on, the certificate is wrong, or what serves is
+            not installed.
+    """
+    options = (
+        ("grpc.max_receive_message_length", transport.max_request_bytes),
+        ("grpc.so_reuseport", int(transport.shared_port)),
+        *_KEEPALIVE,
+    )
+    server: grpc.aio.Server
+    if transport.native:
+        server = native_module().server(options=options)
+        # It waits for each client that does not read in a thread of the loop's executor. Of the few
+        # that there are by default, some such clients would leave none to anybody else.
+        threads = ThreadPoolExecutor(_SLOW_READERS, thread_name_prefix="slow-reader")
+        asyncio.get_running_loop().set_default_executor(threads)
+    else:
+        age = ("grpc.max_connection_age_ms", round(transport.max_connection_age_s * 1000))
+        server = grpc.aio.server(options=(*options, age))
+    if not transport.shared_port:
+        # Tried first: gRPC does not tell why it cannot have an address.
+        bound_socket(transport.listen).close()
+    try:
+        if transport.credentials:
+            port = server.add_secure_port(transport.listen, transport.credentials)
+        else:
+            port = server.add_insecure_port(transport.listen)
+    except RuntimeError:
+        port = 0
+    if not port:
+        raise StartupError(
+            f"cannot serve on {transport.listen}: is the certificate that of the key, both in PEM?"
+        )
+    return server, port
+
+
+def native_module() -> ModuleType:
+    """What serves natively, in place of grpc.aio.
+
+    Raises:
+        StartupError: it is not installed.
+    """
+    try:
+        return importlib.import_module("pygrpc_native.aio")
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"SESSIOND_TRANSPORT: there is no {error.name}: pip install 'sessionstore[native]'"
+        ) from None

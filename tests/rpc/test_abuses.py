@@ -1,0 +1,79 @@
+"""Whatever a client does to the protocol, the server lives, stays small, and serves the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.conftest import rounds
+from tests.engines import require_engine
+from tests.rpc.abuses import ABUSES
+from tests.rpc.calls import Api
+from tests.rpc.process import Sessiond, called, sessiond
+
+ROUNDS = 3
+MOST_GROWN = 16 * 2**20
+"""From one time to the next: what the first one makes grow is there to be used again."""
+DEADLINE_S = 5.0
+
+
+@pytest.fixture(scope="module", params=["grpc", "native"])
+def victim(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Sessiond]:
+    """A server of each transport."""
+    require_engine("valkey")
+    settings = {"listen": "127.0.0.1:0", "log_format": "json", "transport": request.param}
+    with sessiond(tmp_path_factory.mktemp("victim"), "--dev", **settings) as process:
+        process.wait_until_welcome()
+        yield process
+
+
+@contextmanager
+def another_caller(process: Sessiond) -> Iterator[list[str]]:
+    """Somebody who calls without a pause; what the calls ended with."""
+    ended: list[str] = []
+    told = threading.Event()
+
+    def call() -> None:
+        with called(process.address, process.token) as api:
+            while not told.is_set():
+                ended.append(outcome(api))
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    try:
+        yield ended
+    finally:
+        told.set()
+        caller.join()
+
+
+def outcome(api: Api) -> str:
+    """The status of a call that has to do with the store."""
+    try:
+        api.list("alice")
+    except grpc.RpcError as error:
+        return str(error)
+    return "OK"
+
+
+@pytest.mark.parametrize("abuse", ABUSES)
+def test_an_abuse_harms_nobody_else(victim: Sessiond, abuse: str) -> None:
+    """No crash, no growth of memory, and others are served meanwhile and afterwards."""
+    times = rounds(ROUNDS)
+    ABUSES[abuse](victim.address, 1)
+    before = victim.memory()
+    with another_caller(victim) as ended:
+        for _ in range(times):
+            ABUSES[abuse](victim.address, 2)
+    grown = victim.memory() - before
+    print(f"{len(ended)} calls beside, grew by {grown / 2**20:.1f} MB", end=" ")  # noqa: T201
+    assert victim.process.poll() is None
+    assert set(ended) == {"OK"}
+    assert grown < MOST_GROWN
