@@ -58,7 +58,7 @@ soak: $(VENV)/.installed ## the long race and fault runs, recorded in bench/RESU
 	ROUNDS=$(if $(filter command line environment,$(origin ROUNDS)),$(ROUNDS),200) $(BIN)/python bench/record_soak.py
 
 .PHONY: bench
-bench: $(VENV)/.bench ## measure, and record in bench/RESULTS.md (ARGS="memory", cpu, scale, latency, operators, transfer, realtime, observing, fairness, workers; else all)
+bench: $(VENV)/.bench ## measure, and record in bench/RESULTS.md (ARGS="memory", cpu, scale, latency, operators, transfer, realtime, observing, fairness, workers, transports; else all)
 	$(BIN)/python bench/run.py $(ARGS)
 
 .PHONY: dist

@@ -1,6 +1,6 @@
 """A server under measurement: sessiond as it is, or with one part exchanged.
 
-    python bench/contender.py sessiond|pooled|default-pool|no-op|uncounted|traced
+    python bench/contender.py sessiond|pooled|default-pool|no-op|native|native-no-op|uncounted|traced
 
 Settings are those of sessiond, in development mode. It prints the address that it serves on. All
 contenders share the process, the interceptors, authentication, decoding, validation and encoding.
@@ -44,6 +44,8 @@ SESSIOND: Final = "sessiond"
 POOLED: Final = "pooled"
 DEFAULT_POOL: Final = "default-pool"
 NO_OP: Final = "no-op"
+NATIVE: Final = "native"
+NATIVE_NO_OP: Final = "native-no-op"
 UNCOUNTED: Final = "uncounted"
 TRACED: Final = "traced"
 _CONNECTIONS: Final = 64
@@ -154,6 +156,8 @@ APPS: Final[Mapping[str, Callable[[Settings], App]]] = {
     POOLED: functools.partial(App, open_link=PooledLink),
     DEFAULT_POOL: functools.partial(App, open_link=DefaultPoolLink),
     NO_OP: functools.partial(App, servicer=ConstantServicer),
+    NATIVE: App,
+    NATIVE_NO_OP: functools.partial(App, servicer=ConstantServicer),
     UNCOUNTED: uncounted,
     TRACED: App,
 }

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import h2load
 import python_load
 from answers import WrongAnswerError
-from contender import NO_OP
+from contender import NATIVE_NO_OP, NO_OP
 from engine import client_of
 from ground import Ground
 from load import Load, Times
@@ -127,7 +127,7 @@ async def alternate(
         for contender in contenders if number % 2 else reversed(contenders):
             server, ground = contender.server, contender.ground
             load = await operation.make(ground, calls)
-            run = await measure(server, load, 0 if server.kind == NO_OP else operation.scripts)
+            run = await measure(server, load, 0 if server.kind in (NO_OP, NATIVE_NO_OP) else operation.scripts)
             await ground.tidy()
             if number:
                 runs[contender].append(run)

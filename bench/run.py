@@ -22,6 +22,7 @@ import operators
 import realtime
 import scale
 import transfer
+import transports
 import workers
 
 PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
@@ -35,6 +36,7 @@ PARTS: Final[dict[str, Callable[[str], Coroutine[Any, Any, None]]]] = {
     "observing": observing.main,
     "fairness": fairness.main,
     "workers": workers.main,
+    "transports": transports.main,
 }
 
 

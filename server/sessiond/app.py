@@ -185,6 +185,7 @@ class App:
         self._log.info(
             "serving",
             address=self.address,
+            transport=settings.transport,
             tls=settings.tls_cert_file is not None,
             client_certificates=settings.tls_client_ca_file is not None,
             store=redacted(settings.effective_store_url),

@@ -1,0 +1,77 @@
+"""The native transport: what it refuses at the start, and what it waits for in threads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sessiond.domain.errors import StartupError
+from sessiond.rpc.listening import native_module
+from sessiond.settings import Settings
+from sessiond.settings.loading import load
+from tests.commands import Command
+from tests.rpc.conftest import ServeWith
+from tests.rpc.process import refused_start
+from tests.rpc.serving import eventually
+from tests.rpc.watching import Logs, watched
+
+DEV = {"listen": "127.0.0.1:0"}
+SLOW = 24
+"""Readers that do not read: more than a loop has threads by default on a machine of many cores."""
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"tls_cert_file": "a.pem", "tls_key_file": "a.key"}, "native serves plaintext only"),
+        ({"max_connection_age": "1h"}, "native closes no connection for its age"),
+        ({"listen": "192.0.2.1:7700"}, "only loopback is served"),
+    ],
+    ids=["TLS", "age of connections", "plaintext where nobody encrypts"],
+)
+def test_what_it_cannot_do_is_refused(settings: dict[str, str], said: str) -> None:
+    """With a sentence that says so, and what to do."""
+    named = {"store_url": "redis://x", "keys_dir": "k", "callers_file": "c"}
+    with pytest.raises(StartupError, match=said):
+        load(transport="native", **{**DEV, **named, **settings})
+
+
+def test_a_process_says_so_in_a_line(tmp_path: Path) -> None:
+    """And does not start."""
+    said = refused_start(tmp_path, "--dev", "--transport", "native", max_connection_age="1h", **DEV)
+    assert "unset SESSIOND_MAX_CONNECTION_AGE" in said
+
+
+def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server, and `sessiond config check`."""
+    monkeypatch.setitem(sys.modules, "pygrpc_native.aio", None)
+    with pytest.raises(StartupError, match=r"pip install 'sessionstore\[native\]'"):
+        native_module()
+
+
+def test_a_check_of_settings_looks_for_it(command: Command, tmp_path: Path) -> None:
+    """And says what it found."""
+    data = str(tmp_path / "data")
+    done = command("config", "check", "--dev", "--data-dir", data, "--transport", "native")
+    assert "SESSIOND_TRANSPORT: native, by pygrpc-native" in done[1]
+
+
+def test_readers_that_do_not_read_take_no_thread_from_others(serve_with: ServeWith) -> None:
+    """What works in threads goes on: keys are made, and files read."""
+    server = serve_with(transport="native", watch_backlog=100_000)
+    stuck = [watched(server) for _ in range(SLOW)]
+    reader, logs = watched(server), Logs.behind(server)
+    written = [*logs.write("alice", 20_000)]
+    reader.until(lambda w: len(w.events) == len(written))
+    assert server.admin(timeout_s=5).rotate()
+    assert reader.sessions == written
+    eventually(lambda: server.api().list("alice") is not None)
+    for watch in stuck:
+        watch.close()
+
+
+def test_settings_choose_it() -> None:
+    """By name; grpcio is the default."""
+    assert Settings.model_fields["transport"].default == "grpc"
