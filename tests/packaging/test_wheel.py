@@ -68,7 +68,7 @@ class Served(NamedTuple):
 def served(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`sessiond serve --dev`, on a port that is free: on a machine in use 7700 may not be."""
     folder = tmp_path_factory.mktemp("dev")
-    command = [scripts / "sessiond", "serve", "--dev", "--listen", "127.0.0.1:0"]
+    command = [str(scripts / "sessiond"), "serve", "--dev", "--listen", "127.0.0.1:0"]
     log = folder / "log"
     with log.open("w") as errors:
         server = subprocess.Popen(
