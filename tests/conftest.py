@@ -22,6 +22,7 @@ from tests.engines import (
     start_engine,
     start_real_engine,
 )
+from tests.rpc.serving import ServerLoop
 
 FAULTS: Final = "tests/faults/"
 
@@ -77,6 +78,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     require_engine(request.param)
     with start_engine(request.param) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[ServerLoop]:
+    """The loop of all servers that run in this process."""
+    servers = ServerLoop()
+    yield servers
+    servers.close()
 
 
 @pytest.fixture

@@ -23,14 +23,6 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def loop() -> Iterator[ServerLoop]:
-    """The loop of all services here."""
-    servers = ServerLoop()
-    yield servers
-    servers.close()
-
-
-@pytest.fixture(scope="session")
 def valkey() -> Iterator[RealEngine]:
     """The engine of all services here."""
     require_engine("valkey")

@@ -328,7 +328,7 @@ async def test_an_audit_of_much_drift_keeps_few_names(
 
 async def test_progress_comes_to_all_keys(store: Store, inside: Inside, scripts: ScriptSet) -> None:
     """In steps that never go back, and never past the total."""
-    await asyncio.gather(*(login(store, f"user-{i}") for i in range(300)))
+    await asyncio.gather(*(login(store, f"user-{i}") for i in range(1_500)))
     steps = [step async for step in index_audit(scripts).audit(repair=False)]
     assert [step.done for step in steps] == [False] * (len(steps) - 1) + [True]
     assert [step.keys_done for step in steps] == sorted(step.keys_done for step in steps)

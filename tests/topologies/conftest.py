@@ -22,14 +22,6 @@ from tests.topologies.sentinel_group import Group, start_group
 ServeOn = Callable[..., AbstractContextManager[Server]]
 
 
-@pytest.fixture(scope="session")
-def loop() -> Iterator[ServerLoop]:
-    """The loop of all servers of this run."""
-    servers = ServerLoop()
-    yield servers
-    servers.close()
-
-
 @pytest.fixture
 def log() -> Iterator[Log]:
     """What servers write during a test."""
