@@ -5,7 +5,7 @@ VENV := .venv
 PROTO_VENV := .venv-proto
 BIN := $(VENV)/bin
 ROUNDS ?= 3
-PROCESSES ?= 3
+PROCESSES ?= 4
 SAMPLE ?= 3
 ARGS ?=
 
@@ -19,14 +19,17 @@ help: ## list the targets
 run: $(VENV)/.installed ## start sessiond in development mode on the embedded engine
 	@$(BIN)/sessiond serve --dev
 
+# Each of hundreds of processes would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: test
 test: $(VENV)/.installed $(PROTO_VENV)/.installed ## run the test suite (ROUNDS=3, SAMPLE=3, ARGS="-k name")
-	ROUNDS=$(ROUNDS) SAMPLE=$(SAMPLE) $(BIN)/pytest -n $(PROCESSES) --dist loadgroup $(ARGS)
+	ROUNDS=$(ROUNDS) SAMPLE=$(SAMPLE) $(BIN)/pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 .PHONY: transports
 transports: $(VENV)/.installed ## run the suite of the server over each transport, and all that call it over the native one
 	for transport in plaintext tls mtls; do \
-	  SESSIONSTORE_TRANSPORT=$$transport $(BIN)/pytest -n $(PROCESSES) --dist loadgroup tests/rpc $(ARGS) || exit 1; \
+	  SESSIONSTORE_TRANSPORT=$$transport $(BIN)/pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder tests/rpc $(ARGS) || exit 1; \
 	done
 	SESSIONSTORE_TRANSPORT=native $(BIN)/pytest -n $(PROCESSES) --dist loadgroup \
 	  tests/rpc tests/client tests/cli tests/jobs tests/workers tests/topologies tests/faults $(ARGS)

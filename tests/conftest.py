@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socketserver
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.commands import Command, runner
 from tests.engines import (
@@ -18,6 +22,9 @@ from tests.engines import (
     start_engine,
     start_real_engine,
 )
+from tests.rpc.serving import ServerLoop
+
+FAULTS: Final = "tests/faults/"
 
 # fakeredis' TCP server sends each reply by itself: Nagle's algorithm would hold back the second.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
@@ -28,21 +35,34 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the marks
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Among processes (pytest -n) tests are dealt out by file; races and faults go by folder.
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Deals out files among processes (pytest -n), and all races and faults to one of them.
 
-    Of those marked `sampled` one of SAMPLE is run.
+    Their fixtures are made once, and of the tests that are held to times but one runs at a time.
     """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return FAULTS if file.startswith(FAULTS) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """How tests are dealt out."""
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the tests marked `sampled` run one of SAMPLE."""
     sampled = [item for item in items if item.get_closest_marker("sampled")]
-    kept = sampled[:: int(os.environ.get("SAMPLE") or 1)]
-    left_out = set(sampled) - set(kept)
+    left_out = set(sampled) - set(sampled[:: int(os.environ.get("SAMPLE") or 1)])
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
-    for item in items:
-        at_fault = "faults" in item.path.parts
-        group = item.path.parent.name if at_fault else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every later garbage collection what is there by now: all tests, and it stays."""
+    gc.collect()
+    gc.freeze()
 
 
 def rounds(default: int) -> int:
@@ -58,6 +78,14 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     require_engine(request.param)
     with start_engine(request.param) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def loop() -> Iterator[ServerLoop]:
+    """The loop of all servers that run in this process."""
+    servers = ServerLoop()
+    yield servers
+    servers.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from sessionstore import AdminClient, SessionClient
 from tests.cli.sessionctl import Sessionctl
 from tests.client.fake_service import FakeService
-from tests.rpc.conftest import log, loop, serving, transports, valkey  # noqa: F401  fixtures
+from tests.rpc.conftest import log, serving, transports, valkey  # noqa: F401  fixtures
 from tests.rpc.serving import Server
 
 VARIABLES = (

@@ -60,6 +60,8 @@ async def hunt(
 ) -> Found:
     """Work on a server until one of these invariants is broken, or for long enough to trust it.
 
+    Where some are named it is given all the time there is, unless only the keys can show them.
+
     Args:
         engine: where the server keeps its sessions, below a prefix of their own.
         program: what Python runs as the server.
@@ -102,10 +104,11 @@ async def _work(
 ) -> Found:
     history, started = History(deadline_s=_DEADLINE_S), time.monotonic()
     caught = asyncio.Event()
+    patient = bool(until - {KEYS})
 
     def is_over() -> bool:
         lasted_s = time.monotonic() - started
-        enough = history.rpcs >= LEAST_CALLS and lasted_s >= _LEAST_S
+        enough = not patient and history.rpcs >= LEAST_CALLS and lasted_s >= _LEAST_S
         return caught.is_set() or enough or lasted_s >= _MOST_S
 
     async def judge() -> None:

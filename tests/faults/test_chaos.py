@@ -22,7 +22,7 @@ from tests.faults.server_strikes import SERVERS, keys_rotated
 from tests.faults.strikes import Strike, mixture
 from tests.faults.tally import Tally
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.sampled]
 
 SHARE: Final = 2
 """Rounds here are long: one is played for so many of the others."""

@@ -36,6 +36,7 @@ async def test_a_planted_bug_is_found(far_engine: RealEngine, name: str) -> None
     assert names, f"not found in {len(SEEDS)} runs: {bug.sentence}{others}"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("lossy", [False, True], ids=["calm", "lossy"])
 @pytest.mark.parametrize("seed", CONTROLS)
 async def test_nothing_is_found_where_nothing_was_planted(

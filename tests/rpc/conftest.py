@@ -39,14 +39,6 @@ def log() -> Iterator[Log]:
 
 
 @pytest.fixture(scope="session")
-def loop() -> Iterator[ServerLoop]:
-    """The loop of all servers of this run."""
-    servers = ServerLoop()
-    yield servers
-    servers.close()
-
-
-@pytest.fixture(scope="session")
 def valkey() -> Iterator[RealEngine]:
     """An engine that no test stops; to sessiond it allows what the shipped users.acl does."""
     require_engine("valkey")

@@ -82,9 +82,9 @@ class Server:
         """Whether callers are known by their certificates."""
         return self.tls is not None and self.tls.client_ca is not None
 
-    def channel(self, caller: str = "") -> grpc.Channel:
-        """A channel of its own, closed with the server; over mTLS, a caller's."""
-        options = [("grpc.use_local_subchannel_pool", 1)]
+    def channel(self, caller: str = "", *more: tuple[str, int]) -> grpc.Channel:
+        """A channel of its own with more options, closed with the server; over mTLS, a caller's."""
+        options = [("grpc.use_local_subchannel_pool", 1), *more]
         if self.tls:
             credentials = self.tls.credentials(caller)
             channel = grpc.secure_channel(self.app.address, credentials, options)

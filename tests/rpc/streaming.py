@@ -98,8 +98,8 @@ async def _nothing(_: Call) -> Reply:
 class Caller:
     """Calls of one caller to a server's streams."""
 
-    def __init__(self, server: Server, token: str | None = None) -> None:
-        channel = server.channel()
+    def __init__(self, server: Server, token: str | None = None, *options: tuple[str, int]) -> None:
+        channel = server.channel("", *options)
         token = server.mint("writer") if token is None else token
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         kinds = {

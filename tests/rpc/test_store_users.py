@@ -12,6 +12,8 @@ import pytest
 import redis
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.engines import RealEngine, RealName, require_engine
@@ -59,7 +61,13 @@ def engine(request: pytest.FixtureRequest) -> Iterator[RealEngine]:
 def client(engine: RealEngine, user: str | None = None, password: str = "") -> Any:
     """A connection as a user; without one, as the tests' own master."""
     path = str(engine.socket_path)
-    return redis.Redis(unix_socket_path=path, username=user, password=password, protocol=2)
+    return redis.Redis(
+        unix_socket_path=path,
+        username=user,
+        password=password,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),  # who is refused is refused
+    )
 
 
 def work_of_callers(server: Server, api: Api) -> None:

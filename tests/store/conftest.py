@@ -47,7 +47,12 @@ def whole_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(
-    scope="session", params=(*ENGINES, pytest.param(CLUSTER, marks=pytest.mark.sampled))
+    scope="session",
+    params=[
+        # What these do differently shows in a few tests of any kind.
+        pytest.param(name, marks=pytest.mark.sampled if name in ("redis8", CLUSTER) else ())
+        for name in (*ENGINES, CLUSTER)
+    ],
 )
 def engine(request: pytest.FixtureRequest) -> Iterator[Reachable]:
     """Each engine in turn, and a cluster; one that is missing skips, or fails where it must be."""

@@ -213,6 +213,7 @@ INJECTIONS: list[tuple[str, Injection, dict[DriftKind, int]]] = [
 ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("inject", "expected"), [row[1:] for row in INJECTIONS], ids=[row[0] for row in INJECTIONS]
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sessiond.store.scripts import Store
-from tests.engines import RealName, require_engine
+from tests.engines import require_engine
 from tests.rpc.logs import Log, captured
 from tests.rpc.serving import Server, ServerLoop, make_settings, serve
 from tests.store.inside import Inside, open_store
@@ -19,16 +19,7 @@ from tests.store.kit import PROFILES
 from tests.topologies.cluster import Cluster, start_cluster
 from tests.topologies.sentinel_group import Group, start_group
 
-CLUSTER_ENGINES: tuple[RealName, ...] = ("redis7", "valkey")
 ServeOn = Callable[..., AbstractContextManager[Server]]
-
-
-@pytest.fixture(scope="session")
-def loop() -> Iterator[ServerLoop]:
-    """The loop of all servers of this run."""
-    servers = ServerLoop()
-    yield servers
-    servers.close()
 
 
 @pytest.fixture
@@ -64,7 +55,9 @@ def serve_on(loop: ServerLoop, tmp_path_factory: pytest.TempPathFactory) -> Serv
     return start
 
 
-@pytest.fixture(scope="session", params=CLUSTER_ENGINES)
+@pytest.fixture(
+    scope="session", params=["redis7", pytest.param("valkey", marks=pytest.mark.sampled)]
+)
 def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """Six nodes of each engine in turn; whoever breaks something mends it."""
     require_engine(request.param)

@@ -88,7 +88,7 @@ async def test_replicas_that_follow_confirm_at_once(nodes: list[Node]) -> None:
             sessions = [await login(store.store, user) for user in users for _ in range(5)]
             counts = await asyncio.gather(*map(store.end, sessions))
             assert all(replicas <= count <= 2 for count in counts)
-            assert all(replica.ask("GET", _mark(store, ALICE)) for replica in nodes[1:])
+            assert sum(bool(node.ask("GET", _mark(store, ALICE))) for node in nodes[1:]) >= replicas
 
 
 def _mark(store: Ending, user: str) -> str:

@@ -11,6 +11,7 @@ from redis.exceptions import NoPermissionError, NoScriptError
 
 from sessiond.domain.errors import StoreUnavailableError
 from sessiond.store.engine_errors import ConnectionLostError
+from sessiond.store.laggards import enough_of
 from sessiond.store.link import Argument, Link
 from sessiond.store.loader import Script
 
@@ -123,7 +124,7 @@ async def those_that_answer(asked: Iterable[Awaitable[Any]]) -> list[Any]:
     """
     asking = [asyncio.ensure_future(each) for each in asked]
     try:
-        await _first_and_soon_after(asking)
+        await enough_of(asking, 1, _LAGGARDS_S)
     finally:
         for each in asking:
             each.cancel()
@@ -135,17 +136,6 @@ async def those_that_answer(asked: Iterable[Awaitable[Any]]) -> list[Any]:
             StoreUnavailableError("the store does not answer"),
         )
     return answers
-
-
-async def _first_and_soon_after(asking: Iterable[asyncio.Future[Any]]) -> None:
-    """Wait for an answer as for any other command, and for the rest a moment longer."""
-    left, patience = set(asking), None
-    while left:
-        done, left = await asyncio.wait(left, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if not done:
-            return
-        if not all(each.cancelled() or each.exception() for each in done):
-            patience = _LAGGARDS_S
 
 
 async def _repeated(send: Callable[[], Awaitable[Any]]) -> Any:

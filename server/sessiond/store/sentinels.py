@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from sessiond.store.access import Connect
+from sessiond.store.laggards import enough_of
 from sessiond.store.line import Line
 from sessiond.store.link import LinkLimits
 from sessiond.store.store_url import Address
@@ -43,7 +44,8 @@ class Panel:
         """What they answer: all who do in time, and soon after a majority has."""
         asked = [asyncio.create_task(self._ask(i)) for i in range(len(self.sentinels))]
         try:
-            return await _gathered(asked)
+            await enough_of(asked, len(asked) // 2 + 1, _LAGGARDS_S)
+            return [task.result() for task in asked if task.done() and not task.exception()]
         finally:
             for task in asked:
                 task.cancel()
@@ -107,20 +109,6 @@ class Sentinels:
             raise PrimaryUnknownError("the sentinels that answer know less than others did")
         self._newest = newest
         return newest.address
-
-
-async def _gathered(asked: Sequence[asyncio.Task[Named]]) -> list[Named]:
-    named: list[Named] = []
-    left = set(asked)
-    patience: float | None = None
-    while left:
-        done, left = await asyncio.wait(left, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
-        if not done:
-            break
-        named += [task.result() for task in done if task.exception() is None]
-        if len(named) > len(asked) // 2:
-            patience = _LAGGARDS_S
-    return named
 
 
 def _named(place: Any, described: Any) -> Named:

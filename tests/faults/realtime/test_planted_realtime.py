@@ -50,6 +50,7 @@ async def test_a_planted_bug_is_found(
     assert names, f"not found in {ATTEMPTS} attempts: {bug.sentence} Broken: {others or '-'}"
 
 
+@pytest.mark.sampled
 async def test_nothing_is_found_where_nothing_was_planted(
     servers: ServerLoop, far_engine: RealEngine, tmp_path: Path
 ) -> None:
