@@ -31,7 +31,7 @@ transports: $(VENV)/.installed ## run the suite of the server over each transpor
 	for transport in plaintext tls mtls; do \
 	  SESSIONSTORE_TRANSPORT=$$transport $(BIN)/pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder tests/rpc $(ARGS) || exit 1; \
 	done
-	SESSIONSTORE_TRANSPORT=native $(BIN)/pytest -n $(PROCESSES) --dist loadgroup \
+	SESSIONSTORE_TRANSPORT=native $(BIN)/pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder \
 	  tests/rpc tests/client tests/cli tests/jobs tests/workers tests/topologies tests/faults $(ARGS)
 
 .PHONY: check

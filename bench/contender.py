@@ -1,6 +1,8 @@
 """A server under measurement: sessiond as it is, or with one part exchanged.
 
-    python bench/contender.py sessiond|pooled|default-pool|no-op|native|native-no-op|uncounted|traced
+    python bench/contender.py KIND
+
+Kinds: sessiond, pooled, default-pool, no-op, native, native-no-op, uncounted, traced.
 
 Settings are those of sessiond, in development mode. It prints the address that it serves on. All
 contenders share the process, the interceptors, authentication, decoding, validation and encoding.

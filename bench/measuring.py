@@ -127,7 +127,9 @@ async def alternate(
         for contender in contenders if number % 2 else reversed(contenders):
             server, ground = contender.server, contender.ground
             load = await operation.make(ground, calls)
-            run = await measure(server, load, 0 if server.kind in (NO_OP, NATIVE_NO_OP) else operation.scripts)
+            run = await measure(
+                server, load, 0 if server.kind in (NO_OP, NATIVE_NO_OP) else operation.scripts
+            )
             await ground.tidy()
             if number:
                 runs[contender].append(run)

@@ -1,4 +1,4 @@
-"""What servers under test speak: for all suites `SESSIONSTORE_TRANSPORT` chooses, else plaintext."""
+"""What servers under test speak: what `SESSIONSTORE_TRANSPORT` says, else plaintext."""
 
 from __future__ import annotations
 
@@ -14,4 +14,8 @@ if TRANSPORT not in TRANSPORTS:
 
 def chosen(settings: Iterable[str]) -> dict[str, str]:
     """The settings that choose it, beside these; who has a certificate serves by grpcio."""
-    return {"transport": "native"} if TRANSPORT == "native" and "tls_cert_file" not in set(settings) else {}
+    return (
+        {"transport": "native"}
+        if TRANSPORT == "native" and "tls_cert_file" not in set(settings)
+        else {}
+    )

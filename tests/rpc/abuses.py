@@ -134,7 +134,7 @@ def half_open_connections(address: str, rounds: int) -> None:
         for number, line in enumerate(lines):
             if number % 3 == 1:
                 line.say(PREFACE[: number % len(PREFACE)])
-            elif number % 3 == 2:  # noqa: PLR2004  the third kind
+            elif number % 3 == 2:
                 line.greet()
 
 
