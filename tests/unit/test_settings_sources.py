@@ -26,7 +26,8 @@ VALUES: dict[str, Any] = {
     "stats_schedule": "5 * * * *", "orphans_schedule": "", "health_listen": "127.0.0.1:7712",
     "ops_listen": "127.0.0.1:7713", "user_directory": "127.0.0.1:7714",
     "profiles": {"web": {"idle_lifetime": "1h"}}, "user_directory_max_missing": 0.25,
-    "workers": 2, "otlp_endpoint": "http://127.0.0.1:4317", "trace_ratio": 0.5,
+    "workers": 2, "transport": "native", "otlp_endpoint": "http://127.0.0.1:4317",
+    "trace_ratio": 0.5,
 }  # fmt: skip
 REQUIRED = ("keys_dir", "callers_file", "store_url")
 
@@ -152,6 +153,7 @@ def test_a_flag_can_undo_what_a_file_turns_on(config: Path) -> None:
         ("[profiles.web]\ncap = 3", "SESSIOND_PROFILES (@): web.cap: "),
         ("session_cap = 0", "SESSIOND_SESSION_CAP (@): "),
         ("grace_time = 'soon'", "SESSIOND_GRACE_TIME (@): a duration is"),
+        ("drain_time = -5", "SESSIOND_DRAIN_TIME (@): a duration is not negative"),
         ("profiles = '{}'", "SESSIOND_PROFILES (@): "),
         ("session_cap = ", "is not TOML"),
         ("issuer = '\udcff'", "is not TOML"),

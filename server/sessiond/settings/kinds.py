@@ -31,13 +31,21 @@ def milliseconds(duration: timedelta) -> int:
     return duration // timedelta(milliseconds=1)
 
 
+def _check_not_negative(value: timedelta) -> timedelta:
+    if value < timedelta(0):
+        raise ValueError("a duration is not negative")
+    return value
+
+
 def _check_cron(value: str) -> str:
     if value:
         Schedule(value)
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), AfterValidator(_check_not_negative)
+]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 CLAIM: Final = r"^[\x21\x23-\x5b\x5d-\x7e]+$"
 """Visible ASCII without quotes and backslashes: with escapes, access tokens would get too long."""
