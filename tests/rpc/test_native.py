@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sessiond.domain.errors import StartupError
+from sessiond.rpc.call import Call
 from sessiond.rpc.listening import native_module
 from sessiond.settings import Settings
 from sessiond.settings.loading import load
 from tests.commands import Command
 from tests.rpc.conftest import ServeWith
 from tests.rpc.process import refused_start
-from tests.rpc.serving import eventually
+from tests.rpc.serving import Server, eventually
+from tests.rpc.streaming import Caller, Streams
 from tests.rpc.watching import Logs, watched
 
 DEV = {"listen": "127.0.0.1:0"}
@@ -70,6 +75,34 @@ def test_readers_that_do_not_read_take_no_thread_from_others(serve_with: ServeWi
     eventually(lambda: server.api().list("alice") is not None)
     for watch in stuck:
         watch.close()
+
+
+def test_a_stop_refuses_nobody_while_a_long_call_goes_on(
+    streams: Streams, serve_with: ServeWith
+) -> None:
+    """Connections stay, and calls on them are served, until there is no more to wait for."""
+    told = Event()
+
+    async def long(_: Call) -> None:
+        await asyncio.to_thread(told.wait)
+
+    streams.work = long
+    server = serve_with(transport="native", drain_time="10s")
+    api, last = server.api(), Caller(server).down()
+    eventually(lambda: streams.begun == 1)
+    stopping = Thread(target=server.loop.run, args=(server.app.stop(),))
+    stopping.start()
+    eventually(lambda: _status(server) == health_pb2.HealthCheckResponse.NOT_SERVING)
+    for _ in range(20):
+        assert not api.list("alice").sessions
+    told.set()
+    assert list(last) == []
+    stopping.join()
+
+
+def _status(server: Server) -> int:
+    stub = health_pb2_grpc.HealthStub(server.channel())
+    return int(stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status)
 
 
 def test_settings_choose_it() -> None:

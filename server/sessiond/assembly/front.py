@@ -107,7 +107,12 @@ class Front:
     async def stop(self) -> None:
         """Tell of it, drain, and answer no more."""
         await self.health.stop()
-        await stop(self._server, self._long_calls, self._settings.drain_time.total_seconds())
+        await stop(
+            self._server,
+            self._long_calls,
+            self._settings.drain_time.total_seconds(),
+            native=self._settings.transport == "native",
+        )
 
 
 def check_certificate(settings: Settings) -> None:
