@@ -153,6 +153,13 @@ def test_replicas_are_waited_for_where_there_may_be_some() -> None:
     assert settings.load(store_wait_replicas=2).store_wait_replicas == 2
 
 
+@pytest.mark.parametrize("over", [{"max_connection_age": "25d"}, {"max_request_bytes": 2**31}])
+def test_what_grpc_cannot_be_told_is_refused(over: dict[str, Any]) -> None:
+    """By name, and not by a fault at the start."""
+    (name,) = over
+    assert f"SESSIOND_{name.upper()}" in _refusal(**over)
+
+
 def test_an_idle_lifetime_over_the_absolute_one_is_refused() -> None:
     """In any profile."""
     assert "idle_lifetime is over absolute_lifetime" in _refusal(idle_lifetime="91d")
