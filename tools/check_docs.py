@@ -169,7 +169,7 @@ def check_tests() -> list[str]:
     return [
         f"{path.relative_to(ROOT)}: no such test: {file}::{name}"
         for path in DOCS.rglob("*.md")
-        for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", path.read_text())
+        for file, name in re.findall(r"`(tests/[^`:]+)::([^`]+)`", path.read_text())
         if not (ROOT / file).is_file() or f"def {name}(" not in (ROOT / file).read_text()
     ]
 
