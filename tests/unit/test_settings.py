@@ -44,6 +44,12 @@ def test_production_needs_nothing_but_keys_callers_and_a_store() -> None:
     assert loaded.grace_time == timedelta(seconds=10)
 
 
+def test_production_shows_nothing_that_was_not_asked_for() -> None:
+    """Neither ops port nor health port, nor traces to anywhere."""
+    loaded = settings.load()
+    assert [loaded.ops_listen, loaded.health_listen, loaded.otlp_endpoint] == [None] * 3
+
+
 @pytest.mark.parametrize("missing", list(PRODUCTION))
 def test_production_names_what_it_misses(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """By its environment variable."""
