@@ -117,6 +117,8 @@ PRODUCTION: Final = Table(
         "rounds": "rounds",
         "calls": "calls",
         "failed": "failed",
+        "operators": "operators' calls",
+        "refused": "of them failed",
         "unserved": "unserved, s",
         "outage": "outage, s",
         "undone": "undone",
@@ -129,11 +131,13 @@ PRODUCTION: Final = Table(
         "commit": "commit",
     },
     "In the shape of production. Failed: calls, by status, neither cancelled nor refused by the"
-    " rules. Unserved: the longest time for which a user got nothing but errors, the engines' own"
-    " failover included. Outage: the longest time from there on until every server reached all of"
-    " the store. Undone: acknowledged endings that failovers had undone and servers did again;"
-    " undone for: the longest time from the new primary to the last of them. Seen: sessions that"
-    " somebody found live meanwhile.",
+    " rules; those of operators are counted apart. Unserved: the longest time for which a user got"
+    " nothing but errors, the engines' own failover included. Outage: the longest time from there"
+    " on until every server reached all of the store. Undone: acknowledged endings that failovers"
+    " had undone and servers did again; undone for: the longest time from the new primary to the"
+    " last of them. Seen: sessions that somebody found live meanwhile, those included that a caller"
+    " then ended once more. Held: as above; not where the SDK calls: it ends calls itself, and none"
+    " failed.",
 )
 TABLES: Final = (RACES, PRODUCTION)
 

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 SERVING = ExtendedKeyUsageOID.SERVER_AUTH
 CALLING = ExtendedKeyUsageOID.CLIENT_AUTH
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 _DAY = timedelta(days=1)
 
 
@@ -46,15 +47,16 @@ class Authority:
         uris: Sequence[str] = (),
         lives: timedelta = _DAY,
         purpose: ObjectIdentifier | None = None,
+        key: PrivateKey | None = None,
     ) -> Issued:
-        """A certificate for a host and its addresses, from an hour ago.
+        """A certificate for a host and its addresses, from an hour ago; by default of an EC key.
 
         An empty host, or one that is no name, stands for the subject alone.
         """
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(uri) for uri in uris]
         names += [x509.DNSName(host)] if host and " " not in host else []
         names += [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(host or "nobody"), self._name, key.public_key(), lives)
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -73,7 +75,10 @@ def _name(common_name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lives: timedelta
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    lives: timedelta,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (

@@ -1,8 +1,8 @@
 """Hold the reference tables of docs/ against the code that they describe; --write mends them.
 
 Checked: every setting in docs/configuration.md, every reason and its status in docs/errors.md,
-every RPC and its role in docs/api.md, every script in docs/keyspace.md, every metric and
-every alert in docs/operations.md, every relative link, and every test that is named.
+every RPC and its role in docs/api.md, every script in docs/keyspace.md, every metric, every
+alert and every log line in docs/operations.md, every relative link, and every test that is named.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 from pydantic.fields import FieldInfo
 
+from log_events import log_events
 from sessiond.ops.metrics.catalogue import CATALOGUE
 from sessiond.rpc.errors import CODES
 from sessiond.rpc.methods import ROLES
@@ -136,6 +137,23 @@ def check_tables(*, write: bool) -> list[str]:
     return problems
 
 
+def check_log_events() -> list[str]:
+    """Compare the table of log lines, whose meanings are written there, with what is logged."""
+    logged = log_events(ROOT / "server/sessiond")
+    text = (DOCS / "operations.md").read_text()
+    table = text.partition("<!-- log -->")[2].partition("<!-- end log -->")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([\w, ]+) \|", table, re.MULTILINE)
+    told = dict(rows)
+    problems = [
+        f"docs/operations.md: log line {name}: {logged.get(name, 'is never written')}"
+        for name in sorted(logged.keys() | told.keys())
+        if logged.get(name) != told.get(name)
+    ]
+    if len(rows) > len(told):
+        problems.append("docs/operations.md: a log line is there twice")
+    return problems
+
+
 def check_links() -> list[str]:
     """Follow every relative link of the Markdown files."""
     return [
@@ -151,12 +169,17 @@ def check_tests() -> list[str]:
     return [
         f"{path.relative_to(ROOT)}: no such test: {file}::{name}"
         for path in DOCS.rglob("*.md")
-        for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", path.read_text())
+        for file, name in re.findall(r"`(tests/[^`:]+)::([^`]+)`", path.read_text())
         if not (ROOT / file).is_file() or f"def {name}(" not in (ROOT / file).read_text()
     ]
 
 
 if __name__ == "__main__":
-    found_problems = check_tables(write="--write" in sys.argv[1:]) + check_links() + check_tests()
+    found_problems = [
+        *check_tables(write="--write" in sys.argv[1:]),
+        *check_log_events(),
+        *check_links(),
+        *check_tests(),
+    ]
     if found_problems:
         sys.exit("\n".join(found_problems))

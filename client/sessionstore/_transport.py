@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 
@@ -21,12 +21,14 @@ from sessionstore.errors import SessionStoreError, Unavailable
 
 T = TypeVar("T")
 
+_LEFT: Final = 2
+"""The channel of the certificate, and the one before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
     channel: grpc.Channel
     stub: Any
-    certificate: Certificate | None
 
 
 class Answers(Iterator[Any]):
@@ -61,10 +63,10 @@ class Transport:
     def __init__(self, connector: Connector, stub: Callable[[grpc.Channel], Any]) -> None:
         self._connector = connector
         self._make_stub = stub
-        # By process id. One that was inherited over a fork is kept and never touched: to close or
-        # collect it there would write to the parent's connection. No lock: a fork could inherit it
-        # locked by a thread that does not exist in the child.
-        self._opened: dict[int, _Opened] = {}
+        # By process id and certificate, oldest first. One that was inherited over a fork is kept
+        # and never touched: to close or collect it there would write to the parent's connection.
+        # No lock: a fork could inherit it locked by a thread that does not exist in the child.
+        self._opened: dict[tuple[int, Certificate | None], _Opened] = {}
         self._closed = False
 
     @property
@@ -121,28 +123,32 @@ class Transport:
 
     def close(self) -> None:
         self._closed = True
-        if opened := self._opened.pop(os.getpid(), None):
-            opened.channel.close()
+        self._close_all_but(0)
 
     def _stub(self) -> Any:
         self._refuse_if_closed()
-        pid = os.getpid()
         certificate = self._connector.certificate()
-        before = self._opened.get(pid)
-        if before and before.certificate is certificate:
-            return before.stub
-        opened = self._open(certificate)
-        if before:
-            self._opened[pid] = opened
+        key = (os.getpid(), certificate)
+        if opened := self._opened.get(key):
             return opened.stub
-        kept = self._opened.setdefault(pid, opened)
+        opened = self._open(certificate)
+        kept = self._opened.setdefault(key, opened)
         if kept is not opened:
             opened.channel.close()
+        self._close_all_but(_LEFT)
         return kept.stub
+
+    def _close_all_but(self, left: int) -> None:
+        """Close this process's channels but for the newest: gRPC never does by itself."""
+        pid = os.getpid()
+        mine = [key for key in list(self._opened) if key[0] == pid]
+        for key in mine[: len(mine) - left]:
+            if opened := self._opened.pop(key, None):
+                opened.channel.close()
 
     def _open(self, certificate: Certificate | None) -> _Opened:
         channel = self._connector.channel(certificate)
-        return _Opened(channel, self._make_stub(channel), certificate)
+        return _Opened(channel, self._make_stub(channel))
 
     def _refuse_if_closed(self, cause: Any = None) -> None:
         if self._closed:

@@ -200,6 +200,9 @@ class App:
             self._stack.push_async_callback(health_port.stop)
         await front.start()
         self._stack.push_async_callback(front.stop)
+        if health_port and self.settings.workers is not None:
+            # Before the drain: the workers that go on are to be asked, and serve.
+            self._stack.push_async_callback(health_port.stop)
         self.address = front.address
         if health_port:
             await health_port.start()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
-from sessionstore import TLS, Unavailable
+from sessionstore import TLS, SessionClient, Unavailable
 from tests.certificates import Authority, Issued
 from tests.client.conftest import TOKEN, Sessions
 from tests.client.fake_service import FakeService
@@ -220,6 +221,42 @@ async def test_a_renewed_certificate_is_shown_from_then_on(
 
     names = [received.certified for received in mutual_service.received["GetSession"]]
     assert names == [{"first.internal"}, {"first.internal"}, {"second.internal"}]
+
+
+def test_channels_of_former_certificates_are_closed(
+    mutual_service: FakeService,
+    authority: Authority,
+    shown: TLS,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """But for that of the one before, which may have calls; else each would be kept for ever."""
+    monkeypatch.setattr("sessionstore._renewed.RECHECK_S", 0.0)
+    opened: list[grpc.Channel] = []
+    secure_channel = grpc.secure_channel
+
+    def keep(*arguments: Any) -> grpc.Channel:
+        opened.append(secure_channel(*arguments))
+        return opened[-1]
+
+    monkeypatch.setattr(grpc, "secure_channel", keep)
+    write(shown, authority.issue("0.internal"))
+    with SessionClient(mutual_service.address, token=TOKEN, tls=shown) as sessions:
+        for number in range(4):
+            write(shown, authority.issue(f"{number}.internal"))
+            sessions.get("s1")
+        assert [is_open(channel) for channel in opened] == [False, False, True, True]
+    assert not any(map(is_open, opened))
+
+
+def is_open(channel: grpc.Channel) -> bool:
+    """gRPC does not say so, but takes no call once it is closed."""
+    try:
+        channel.unary_unary("/a/b", bytes, bytes)(b"", timeout=5)
+    except grpc.RpcError:
+        return True
+    except ValueError:
+        return False
+    raise AssertionError("nobody answers this")
 
 
 async def test_a_certificate_needs_its_key(

@@ -48,8 +48,8 @@ def environment(server: Sessiond, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def node_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example for Node with what it needs, from the npm registry."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not installed")
+    there = shutil.which("node") and shutil.which("npm")
+    require(None if there else "node and npm are not installed")
     folder = tmp_path_factory.mktemp("node") / "node"
     shutil.copytree(EXAMPLES / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
     install = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"]

@@ -9,7 +9,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, Generic
@@ -26,7 +26,7 @@ from tests.faults.plan import AnyStore_co
 from tests.faults.reassertion import Saying
 from tests.faults.rules import Rules
 from tests.faults.strikes import Scene, Strike
-from tests.faults.tally import Tally
+from tests.faults.tally import Tally, listed
 from tests.faults.workload import look, run
 
 HEALTHY_WITHIN_S: Final = 5.0
@@ -39,6 +39,7 @@ _MOST_VOID: Final = 0.2
 _OTHERS: Final = 0.1
 """The most of the machine that others may take while calls have to be answered in time."""
 _POLL_S: Final = 0.02
+_SHOWN_LINES: Final = 60
 _HALF_RENEWED: Final = "event=reload_refused what=certificates"
 """A server has looked between a new key and the certificate of it, and goes on with the old."""
 
@@ -57,6 +58,8 @@ class Chaos(Generic[AnyStore_co]):
     heals_within_s: float = HEALTHY_WITHIN_S
     clients: Callable[[], Backend] | None = None
     """Who calls, if not backends that retry nothing."""
+    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    """Who else works in each round; left when everything is healthy again."""
     calls: int = 0
     void: int = 0
     held: int = 0
@@ -90,7 +93,7 @@ class Chaos(Generic[AnyStore_co]):
     def conclude(self, **more: object) -> None:
         """Tell what came of it, and fail on any violation. The servers still run."""
         hear_servers(self.arena, self.tally)
-        print(f"errors: {_listed(self.errors, ' ', '=')}")  # noqa: T201  the result of a soak
+        print(f"errors: {listed(self.errors, ' ', '=')}")  # noqa: T201  the result of a soak
         self.tally.conclude(
             self.calls,
             held=self.held,
@@ -106,7 +109,7 @@ class Chaos(Generic[AnyStore_co]):
             "undone": self.undone,
             "seen": self.lived_again,
             "undone_s": f"{self.longest_undone_s:.2f}",
-            "failed": _listed(self.failed, ",", ":"),
+            "failed": listed(self.failed),
         }
 
     async def _round(self, strike: Strike[AnyStore_co], rules: Rules, seed: int) -> bool:
@@ -117,7 +120,7 @@ class Chaos(Generic[AnyStore_co]):
         shares = Shares(self.arena.pids)
         said, histories = self._sayings(), await self._histories()
         with ExitStack() as aftermath:
-            async with self._clients() as backend:
+            async with self._clients() as backend, self.beside():
                 work = functools.partial(run, backend, history, rules)
 
                 async def crowd(users: int) -> None:
@@ -213,12 +216,10 @@ class Chaos(Generic[AnyStore_co]):
 def hear_servers(arena: Arena[AnyStore_co], tally: Tally) -> None:
     """Note whether the log of a server tells of a fault. They still run."""
     for server in arena.servers:
-        faults = [line for line in server.log().splitlines() if _is_fault(line)]
-        tally.check(not faults, "a server's log tells of a fault: " + "\n".join(faults))
-
-
-def _listed(counted: Counter[str], between: str, of: str) -> str:
-    return between.join(f"{kind}{of}{number}" for kind, number in sorted(counted.items())) or "none"
+        lines = server.log().splitlines()
+        if faults := [number for number, line in enumerate(lines) if _is_fault(line)]:
+            print(*lines[faults[0] :][:_SHOWN_LINES], sep="\n")  # noqa: T201  for who looks into it
+            tally.check(False, f"a server's log tells of a fault: {lines[faults[0]]}")
 
 
 def _is_fault(line: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Final
 
 _SHOWN: Final = 20
@@ -43,3 +44,8 @@ class Tally:
         )
         assert self._played == self.rounds
         assert not found, "\n".join(self._violations[:_SHOWN])
+
+
+def listed(counted: Counter[str], between: str = ",", of: str = ":") -> str:
+    """How many of which kind, in one word unless told otherwise."""
+    return between.join(f"{kind}{of}{number}" for kind, number in sorted(counted.items())) or "none"

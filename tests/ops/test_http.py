@@ -79,6 +79,26 @@ async def test_a_head_has_no_body(server: HttpServer) -> None:
     assert answer.endswith(b"\r\n\r\n")
 
 
+@pytest.mark.parametrize("method", ["TRACE", "OPTIONS", "PUT", "DELETE", "CONNECT", "get"])
+async def test_other_methods_than_get_and_head_are_refused(server: HttpServer, method: str) -> None:
+    """TRACE too: nothing that was sent comes back."""
+    address = await server.start("127.0.0.1:0")
+    sent = f"{method} /hello HTTP/1.1\r\nHost: ops\r\nCookie: secret\r\n\r\n".encode()
+    answer = await ask(address, sent)
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert b"Allow: GET, HEAD\r\n" in answer
+    assert b"secret" not in answer
+
+
+async def test_an_answer_names_no_software(server: HttpServer) -> None:
+    """Neither in a header nor in a body, whatever was asked."""
+    address = await server.start("127.0.0.1:0")
+    for request in (get("/hello"), get("/nothing"), get("/broken"), b"nonsense\r\n\r\n"):
+        answer = (await ask(address, request)).lower()
+        assert b"server:" not in answer
+        assert not any(word in answer for word in (b"sessiond", b"h11", b"python", b"redis"))
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [

@@ -128,6 +128,9 @@ def test_containers_can_do_next_to_nothing() -> None:
         assert context["allowPrivilegeEscalation"] is False
         assert context["readOnlyRootFilesystem"] is True
         assert context["capabilities"] == {"drop": ["ALL"]}
+    # Else `sessionctl keys rotate` would make a key that one pod has, and no other.
+    (state,) = [each for each in SERVER["volumeMounts"] if each["name"] == "state"]
+    assert state["readOnly"] is True
     # Else the variables of a Service named sessiond would be refused as unknown settings.
     assert POD["enableServiceLinks"] is False
     assert POD["automountServiceAccountToken"] is False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -13,9 +13,12 @@ import grpc
 import pytest
 
 from sessiond.domain.errors import Reason
+from sessiond.domain.ids import new_session_id
+from sessiond.domain.limits import MAX_BATCH
+from sessionstore.v1 import session_service_pb2 as pb
 from tests.conftest import rounds
 from tests.engines import RealEngine, start_real_engine
-from tests.rpc.calls import outcome, refused
+from tests.rpc.calls import Api, outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import hung
 from tests.rpc.serving import Server, callers_file, eventually
@@ -154,25 +157,36 @@ def test_the_callers_file_may_say_otherwise(serve_with: ServeWith) -> None:
 
 
 @contextmanager
-def flooded(server: Server, caller: str) -> Iterator[Counter[str]]:
+def flooded(
+    server: Server, caller: str, call: Callable[[Api], object], told: str
+) -> Iterator[Counter[str]]:
     """A caller that calls as fast as it can from many connections, and what it is answered."""
     answers: Counter[str] = Counter()
     over = threading.Event()
 
-    def flood(number: int) -> None:
+    def flood() -> None:
         api = server.api(caller)
         while not over.is_set():
-            answers[outcome(api.create, f"flood-{number}")] += 1
+            answers[outcome(call, api)] += 1
 
     with ThreadPoolExecutor(FLOODERS) as pool:
-        floods = [pool.submit(flood, i) for i in range(FLOODERS)]
+        floods = [pool.submit(flood) for _ in range(FLOODERS)]
         try:
-            eventually(lambda: answers[Reason.CALLER_LIMIT_REACHED] > MOST)
+            eventually(lambda: answers[told] > MOST)
             yield answers
         finally:
             over.set()
     for each in floods:
         each.result()
+
+
+def a_login(api: Api) -> object:
+    return api.create("flood")
+
+
+def a_large_batch(api: Api) -> object:
+    asked = pb.ValidateSessionRequest(session_id=new_session_id("flood"))
+    return api.validate_many([asked] * MAX_BATCH)
 
 
 @pytest.mark.parametrize("limit", [f"max_in_flight = {MOST}", "calls_per_second = 20"])
@@ -185,7 +199,7 @@ def test_a_flood_of_one_caller_refuses_no_call_of_another(
     patient = server.api("other-writer")
     for _ in range(rounds(1)):
         others: Counter[str] = Counter()
-        with flooded(server, "writer") as flood:
+        with flooded(server, "writer", a_login, Reason.CALLER_LIMIT_REACHED) as flood:
             before = flood.copy()
             until = time.monotonic() + FLOOD_S
             while time.monotonic() < until:
@@ -194,3 +208,15 @@ def test_a_flood_of_one_caller_refuses_no_call_of_another(
         assert (flood - before)[Reason.CALLER_LIMIT_REACHED] > MOST
         assert set(others) == {"OK"}
         print(f"flood {dict(flood)}, the other {dict(others)}", end=" ")  # noqa: T201  as rounds do
+
+
+def test_a_flood_of_large_batches_refuses_no_call_of_another(serve_with: ServeWith) -> None:
+    """Together they ask for far more than may wait for the store at a time."""
+    server = serve_with(store_max_in_flight=MAX_BATCH)
+    patient = server.api("other-writer")
+    others: Counter[str] = Counter()
+    with flooded(server, "writer", a_large_batch, "OK") as flood:
+        for _ in range(20 * rounds(1)):
+            others[outcome(patient.create, "patient")] += 1
+    assert set(flood) == {"OK"}
+    assert set(others) == {"OK"}

@@ -83,6 +83,7 @@ def test_a_certificate_of_no_caller_calls_nothing(server: Server, mtls: Tls) -> 
         mtls.issuer.issue("login.internal is only its common name"),
         mtls.issuer.issue("x.login.internal"),
         mtls.issuer.issue("", uris=["https://example.org/login/"]),
+        mtls.issuer.issue("", uris=["dns:login.internal"]),
     ):
         error = refused(holder(server, shown).signing_keys)
         assert (error.code, error.reason) == (

@@ -150,18 +150,6 @@ def test_calls_of_one_session_share_a_pseudonym(serve_with: ServeWith) -> None:
     assert names[0] != names[3]
 
 
-@pytest.mark.parametrize("form", _FORMS)
-def test_a_call_is_one_line(serve_with: ServeWith, form: Form) -> None:
-    """With method, caller, code, duration and request id, however it went."""
-    with captured(form) as log:
-        api = serve_with().api()
-        before = len(log.lines)
-        api.create(_INJECTED, client=session_pb2.Client(user_agent=_INJECTED))
-        eventually(lambda: len(log.lines) == before + 1)
-    for part in ("CreateSession", "admin", "OK", "request_id", "ms"):
-        assert part in log.lines[-1]
-
-
 _LINE_ENDS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028"]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.certificates import CALLING, SERVING, Authority, Issued
 from tests.rpc.calls import Api, outcome, refused
@@ -107,6 +108,33 @@ def test_tls_from_1_2_on_is_spoken(served: Server, newest: ssl.TLSVersion) -> No
             ssl.TLSVersion.TLSv1_3: "TLSv1.3",
         }[newest]
     )
+
+
+def _suites_of_tls_1_2() -> list[str]:
+    """All that this machine's OpenSSL knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+    return [each["name"] for each in context.get_ciphers() if each["protocol"] != "TLSv1.3"]
+
+
+def test_suites_without_forward_secrecy_are_refused(served: Server, tls: Tls) -> None:
+    """Of all that TLS 1.2 has, ECDHE with AES-GCM alone; also where the certificate is of RSA."""
+
+    def agreed() -> set[str]:
+        found = set()
+        for suite in _suites_of_tls_1_2():
+            with suppress(OSError):
+                handshake(served.app.address, ssl.TLSVersion.TLSv1_2, suites=suite)
+                found.add(suite)
+        return found
+
+    assert agreed() == {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"}
+    of_rsa = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    issued = tls.issuer.issue("localhost", "127.0.0.1", key=of_rsa)
+    replace(tls.key, issued.key)
+    replace(tls.certificate, issued.certificate)
+    eventually(lambda: certificate_of(served) == der(tls.certificate))
+    assert agreed() == {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384"}
 
 
 def test_a_client_that_does_not_know_the_authority_sends_nothing(served: Server, log: Log) -> None:

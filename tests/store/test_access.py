@@ -21,6 +21,7 @@ from sessiond.store.link import LinkLimits
 from tests.certificates import Authority
 from tests.engines import RealEngine, require_engine, start_real_engine
 from tests.rpc.engines import hung
+from tests.rpc.logs import captured
 from tests.store.inside import until
 
 LIMITS = LinkLimits(connect_s=5, read_s=5)
@@ -125,6 +126,15 @@ async def test_an_engine_of_an_unknown_ca_is_refused(encrypted: RealEngine, file
         with pytest.raises(ConnectionLostError) as caught:
             await _ask(encrypted.url, access)
         assert "certificate verify failed" in str(caught.value.__cause__)
+
+
+async def test_a_refused_certificate_is_logged(encrypted: RealEngine, files: Path) -> None:
+    """With what was wrong with it."""
+    with captured() as log, pytest.raises(ConnectionLostError):
+        await _ask(encrypted.url, _with(files, "other-ca"))
+    (entry,) = log.entries
+    assert (entry["event"], entry["level"]) == ("connection_lost", "warning")
+    assert "certificate verify failed" in entry["problem"]
 
 
 async def test_the_system_vouches_for_nobody_beside_the_ca(

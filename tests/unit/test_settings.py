@@ -44,6 +44,12 @@ def test_production_needs_nothing_but_keys_callers_and_a_store() -> None:
     assert loaded.grace_time == timedelta(seconds=10)
 
 
+def test_production_shows_nothing_that_was_not_asked_for() -> None:
+    """Neither ops port nor health port, nor traces to anywhere."""
+    loaded = settings.load()
+    assert [loaded.ops_listen, loaded.health_listen, loaded.otlp_endpoint] == [None] * 3
+
+
 @pytest.mark.parametrize("missing", list(PRODUCTION))
 def test_production_names_what_it_misses(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     """By its environment variable."""
@@ -151,6 +157,13 @@ def test_replicas_are_waited_for_where_there_may_be_some() -> None:
     refusal = _refusal(store_url="embedded:///here", store_wait_replicas=1)
     assert "SESSIOND_STORE_WAIT_REPLICAS" in refusal
     assert settings.load(store_wait_replicas=2).store_wait_replicas == 2
+
+
+@pytest.mark.parametrize("over", [{"max_connection_age": "25d"}, {"max_request_bytes": 2**31}])
+def test_what_grpc_cannot_be_told_is_refused(over: dict[str, Any]) -> None:
+    """By name, and not by a fault at the start."""
+    (name,) = over
+    assert f"SESSIOND_{name.upper()}" in _refusal(**over)
 
 
 def test_an_idle_lifetime_over_the_absolute_one_is_refused() -> None:

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessiond.domain.statistics import DurationBar, SessionsPerUser, Survey, UserSessions, histogram
+from sessiond.domain.session import EndReason
+from sessiond.domain.statistics import (
+    DurationBar,
+    SessionsPerUser,
+    Survey,
+    Totals,
+    UserSessions,
+    histogram,
+)
 
 CAP = 10
 SURVEY = Survey(
@@ -49,3 +57,20 @@ def test_text_that_is_no_survey_is_refused(text: str) -> None:
     """Another version may have written it."""
     with pytest.raises(ValueError, match=r"survey|Expecting|delimiter"):
         Survey.from_json(text)
+
+
+def totals(created: int, logouts: int = 0, cut: int = 0) -> Totals:
+    """With as many refreshes as creations."""
+    return Totals(created, 0, 0, created, 0, 0, 0, {EndReason.LOGOUT: logouts}, cut)
+
+
+def test_totals_that_a_failover_took_back_stay_where_they_were() -> None:
+    """Each for itself, until there are more."""
+    before = totals(1_000, 500, 3)
+    assert totals(998, 501, 2).at_least(before) == totals(1_000, 501, 3)
+    assert totals(1_001, 501, 4).at_least(before) == totals(1_001, 501, 4)
+
+
+def test_totals_of_an_emptied_store_begin_anew() -> None:
+    """It has nothing of what there was."""
+    assert totals(2, 1).at_least(totals(1_000, 500, 3)) == totals(2, 1)

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from threading import Thread
 
+import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sessionstore import SessionClient, State
+from sessionstore.v1 import admin_service_pb2 as admin_pb
 from tests.conftest import rounds
+from tests.engines import free_port
+from tests.rpc.admin_calls import AdminApi
+from tests.rpc.streaming import Requests
 from tests.workers.load import load
 from tests.workers.supervised import Supervised, supervised
+
+SESSION = admin_pb.ImportedSession(
+    external_id="1",
+    user_id="alice",
+    create_time=Timestamp(seconds=1_700_000_000),
+    expire_time=Timestamp(seconds=4_000_000_000),
+)
 
 
 def test_a_reload_under_load_loses_no_call(server: Supervised) -> None:
@@ -25,6 +40,33 @@ def test_a_reload_under_load_loses_no_call(server: Supervised) -> None:
             assert not {*before.values()} & {*after.values()}
             assert len(calls.created) > made
     assert calls.refused == []
+
+
+def test_no_probe_hears_of_a_reload(directory: Path) -> None:
+    """A worker that drains no longer answers for those that serve in its place."""
+    health = f"127.0.0.1:{free_port()}"
+    with supervised(directory, workers=1, health_listen=health, drain_time="30s") as server:
+        server.wait_until_welcome()
+        requests = Requests[admin_pb.ImportSessionsRequest]()
+        with grpc.insecure_channel(server.address) as channel:
+            importing = AdminApi(channel, server.token, timeout_s=60).importing(iter(requests))
+            requests.send(admin_pb.ImportSessionsRequest(validate_only=True, sessions=[SESSION]))
+            next(importing)
+            reloading = Thread(target=server.reload)
+            reloading.start()
+            server.wait_for("worker_draining")
+            assert {probed(health) for _ in range(20)} == {health_pb2.HealthCheckResponse.SERVING}
+            requests.close()
+            assert not list(importing)
+            reloading.join()
+
+
+def probed(address: str) -> int:
+    """What a new connection is told of liveness."""
+    with grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service="liveness")
+        return int(stub.Check(request, timeout=10, wait_for_ready=True).status)
 
 
 def test_new_workers_have_the_new_settings(server: Supervised) -> None:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from sessiond.domain.session import EndReason
 
@@ -35,6 +35,22 @@ class Totals:
     extended: int
     ended: Mapping[EndReason, int]
     events_cut: int
+
+    def at_least(self, before: Self) -> Self:
+        """These, or what was read before where that is more: a failover takes some back.
+
+        A store that has not half of what it had was emptied, and counts anew.
+        """
+        if self.created < before.created / 2:
+            return self
+        most: dict[str, Any] = {
+            field.name: max(getattr(self, field.name), getattr(before, field.name))
+            for field in dataclasses.fields(self)
+            if field.name != "ended"
+        }
+        reasons = self.ended.keys() | before.ended.keys()
+        ended = {each: max(self.ended.get(each, 0), before.ended.get(each, 0)) for each in reasons}
+        return dataclasses.replace(self, ended=ended, **most)
 
 
 @dataclass(frozen=True, slots=True)

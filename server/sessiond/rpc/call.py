@@ -69,6 +69,8 @@ class Call:
     span_id: str = ""
     traffic: Traffic = field(default_factory=Traffic)
     """Where its messages are counted."""
+    held_s: float = 0.0
+    """For how long its refusal was held back: no time that the server took."""
     is_welcome: Callable[[], bool] = lambda: True
     """Whether its caller would be let in again: a standing call asks from time to time."""
 

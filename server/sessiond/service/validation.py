@@ -10,8 +10,9 @@ from sessiond.service.figures import SessionFigures
 from sessiond.service.judging import Claim, Credential, Judge, Validation
 from sessiond.store.scripts import Store
 
-_IN_ONE_TURN: Final = 32
-"""A signature takes a quarter of a millisecond, in which the event loop does nothing else."""
+_AT_A_TIME: Final = 32
+"""Of a batch: a signature takes a quarter of a millisecond, in which the event loop does nothing
+else, and what waits for the store leaves others less room there."""
 
 
 class Validator:
@@ -34,12 +35,15 @@ class Validator:
         return self._counted(self._judge.weigh(claim, found))
 
     async def validate_many(self, credentials: Sequence[Credential]) -> list[Validation]:
-        """The verdict on each, in order. Other calls get their turn between signatures."""
-        claims: list[Claim | Validation] = []
-        for credential in credentials:
-            claims.append(self._judge.read(credential))
-            if len(claims) % _IN_ONE_TURN == 0:
-                await asyncio.sleep(0)
+        """The verdict on each, in order. Other calls get their turn in between."""
+        validations: list[Validation] = []
+        for at in range(0, len(credentials), _AT_A_TIME):
+            validations += await self._validate_some(credentials[at : at + _AT_A_TIME])
+            await asyncio.sleep(0)  # of forged ones none waits for the store
+        return validations
+
+    async def _validate_some(self, credentials: Sequence[Credential]) -> list[Validation]:
+        claims = [self._judge.read(credential) for credential in credentials]
         asked = [claim.session_id for claim in claims if isinstance(claim, Claim)]
         found = iter(await self._store.validate_many(asked, self._activity_ms))
         return [

@@ -13,6 +13,8 @@ from sessiond.settings.base import CommonSettings
 from sessiond.settings.kinds import Duration
 
 LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
+_LARGEST_MESSAGE: Final = 2**31 - 1
+"""Bytes that gRPC can be told of."""
 
 
 class ServingSettings(CommonSettings):
@@ -82,12 +84,16 @@ class ServingSettings(CommonSettings):
     )
 
     max_request_bytes: int = Field(
-        default=5 * 1024 * 1024, ge=16_384, description="The largest request message, in bytes."
+        default=5 * 1024 * 1024,
+        ge=16_384,
+        le=_LARGEST_MESSAGE,
+        description="The largest request message, in bytes.",
     )
 
     max_connection_age: Duration = Field(
         default=timedelta(minutes=30),
         ge=timedelta(seconds=1),
+        le=timedelta(days=24),
         description="How long a connection is used, give or take a tenth; its client makes a new"
         " one, by the certificates of then, and loses no call.",
     )

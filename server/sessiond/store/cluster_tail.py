@@ -192,5 +192,6 @@ class ClusterTail:
     async def _leave(self, address: Address) -> None:
         if reading := self._reading.pop(address, None):
             reading.cancel()
-            await asyncio.wait([reading])
+            # It may have failed by itself: nobody has to be told any more.
+            await asyncio.gather(reading, return_exceptions=True)
         await self._nodes.pop(address).close()

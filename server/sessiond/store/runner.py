@@ -128,6 +128,7 @@ async def those_that_answer(asked: Iterable[Awaitable[Any]]) -> list[Any]:
     finally:
         for each in asking:
             each.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
     answered = [each for each in asking if each.done() and not each.cancelled()]
     answers = [each.result() for each in answered if not each.exception()]
     if not answers:

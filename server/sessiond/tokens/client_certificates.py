@@ -44,7 +44,9 @@ def read_certificate(pem: bytes) -> ClientCertificate:
     except x509.ExtensionNotFound:
         names = []
     else:
-        names = alternatives.get_values_for_type(x509.UniformResourceIdentifier)
+        uris = alternatives.get_values_for_type(x509.UniformResourceIdentifier)
+        # There are URIs that begin with dns: (RFC 4501), whoever was let to have them certified.
+        names = [uri for uri in uris if _URI.fullmatch(uri)]
         names += [_DNS + host.lower() for host in alternatives.get_values_for_type(x509.DNSName)]
     return ClientCertificate(
         frozenset(names),

@@ -15,6 +15,7 @@ from tests.faults.behind import look_behind
 from tests.faults.chaos import HEALTHY_WITHIN_S, Chaos
 from tests.faults.conftest import DEFAULT_ROUNDS
 from tests.faults.plan import AnyStore_co, Plan
+from tests.faults.production.operators import Operators
 from tests.faults.rules import RULES, Rules
 from tests.faults.strikes import Strike
 from tests.faults.tally import Tally
@@ -63,9 +64,11 @@ async def play(
     ):
         chaos = Chaos(arena, behind, tally, PATIENT_S)
         chaos.heals_within_s = heals_within_s
+        operators = Operators(arena, tally)
+        chaos.beside = operators.working
         if clients:
             chaos.clients, chaos.deadline_s = functools.partial(clients, arena), CALL_S
         try:
             await chaos.play([(strike, rules) for strike in strikes])
         finally:
-            chaos.conclude(**chaos.of_production())
+            chaos.conclude(**chaos.of_production(), **operators.told())

@@ -81,7 +81,8 @@ CALLS_HANDLED: Final = Definition(
 CALL_SECONDS: Final = Definition(
     "grpc_server_handling_seconds",
     Kind.HISTOGRAM,
-    "How long calls took that ended; one that streams lasts as long as its stream.",
+    "How long calls took that ended; one that streams lasts as long as its stream. Not counted is"
+    " how long refusals of callers over their limits were held back.",
     _RPC,
 )
 MESSAGES_RECEIVED: Final = Definition(

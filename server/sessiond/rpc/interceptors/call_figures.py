@@ -67,7 +67,7 @@ class CallFigures:
             try:
                 return await handler(call)
             finally:
-                figures.seconds.observe(time.perf_counter() - begun)
+                figures.seconds.observe(time.perf_counter() - begun - call.held_s)
                 figures.handled[call.code] += 1
                 if call.reason:
                     self.refusals[call.reason] += 1

@@ -115,9 +115,11 @@ class CallerLimit:
         left_s = call.context.time_remaining()
         held_s = self._held_s * jitter.between(1 - _HELD_JITTER, 1 + _HELD_JITTER)
         load.held += 1
+        begun_s = time.perf_counter()
         try:
             await asyncio.sleep(held_s if left_s is None else min(held_s, left_s / 2))
         finally:
+            call.held_s = time.perf_counter() - begun_s
             load.held -= 1
 
 
