@@ -25,9 +25,7 @@ from tests.rpc.serving import KEY_PREFIX, Server, eventually
 from tests.rpc.watching import watched
 from tests.store_users import PASSWORD, engine_with_users, url_of_sessiond, users
 
-_WITH_OTHER_TOPOLOGIES = {
-    "asking", "cluster|shards", "cluster|slots", "role", "select", "wait",
-}  # fmt: skip
+_WITH_OTHER_TOPOLOGIES = {"cluster|slots", "role", "select", "wait"}
 """Not used on one node, in its first database."""
 _NEVER = (
     ("CONFIG", "GET", "*"),
