@@ -73,7 +73,7 @@ def serving(
         tls = transports[transport] if isinstance(transport, str) else transport
         settings = (tls.settings if tls else {}) | settings
         directory = tmp_path_factory.mktemp("server")
-        made = make_settings(directory, url or url_of_sessiond(valkey), **settings)
+        made = make_settings(directory, url or url_of_sessiond(valkey.url), **settings)
         with serve(loop, made, tls=tls, ready=ready) as server:
             yield server
 
