@@ -74,7 +74,7 @@ def serving(
         native = {"transport": "native"} if transport == "native" else {}
         settings = (tls.settings if tls else native) | settings
         directory = tmp_path_factory.mktemp("server")
-        made = make_settings(directory, url or url_of_sessiond(valkey), **settings)
+        made = make_settings(directory, url or url_of_sessiond(valkey.url), **settings)
         with serve(loop, made, tls=tls, ready=ready) as server:
             yield server
 

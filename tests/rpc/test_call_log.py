@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import signal
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,14 +21,18 @@ from sessiond.domain.ids import new_session_id
 from sessiond.rpc.methods import ROLES
 from sessiond.service.reading import Reader
 from sessionstore.v1 import session_pb2
+from tests.engines import require_engine
 from tests.rpc.calls import ADMIN_RPCS, RPCS, Api, outcome, path, refused, request_type
 from tests.rpc.conftest import ServeWith
 from tests.rpc.logs import Form, Log, captured
+from tests.rpc.process import called, sessiond
 from tests.rpc.serving import Server, eventually
 from tests.rpc.watching import Watch
 
 _FORMS: list[Form] = ["json", "logfmt"]
 _ODD = 'x\r\n{"event": "odd"}\nlevel=error event=odd\u2028odd'
+_SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_PING = bytes([0, 0, 8, 6, 0, 0, 0, 0, 0]) + b"answered"
 
 
 def _lines(log: Log) -> list[str]:
@@ -165,3 +172,24 @@ def test_times_are_in_utc(serve_with: ServeWith, tmp_path: Path) -> None:
         told = datetime.fromisoformat(entry["time"])
         assert told.utcoffset() == timedelta(0)
         assert abs(datetime.now(UTC) - told) < timedelta(minutes=5)
+
+
+def test_no_peer_writes_into_the_log(tmp_path: Path) -> None:
+    """What it says as it hangs up (GOAWAY, RFC 9113, 6.8) gRPC would write as it is."""
+    require_engine("valkey")
+    odd = _ODD.encode()
+    goaway = struct.pack(">IBIII", len(odd) + 8 << 8 | 7, 0, 0, 0, 1) + odd
+    with sessiond(tmp_path, "--dev", listen="127.0.0.1:0", log_format="json") as server:
+        server.wait_until_welcome()
+        host, _, port = server.address.rpartition(":")
+        with socket.create_connection((host, int(port))) as peer:
+            peer.sendall(_SETTINGS + goaway + _PING)
+            answer = b""
+            while _PING[-8:] not in answer:
+                answer += peer.recv(4096)
+        with called(server.address, server.token) as api:
+            api.create("alice")
+        server.ends(signal.SIGTERM)
+    lines = server.errors.read_text().splitlines()
+    assert lines
+    assert "odd" not in {json.loads(line)["event"] for line in lines}

@@ -20,6 +20,7 @@ from redis.exceptions import ResponseError
 from sessiond.store import info
 from sessiond.store.keyspace import CLUSTER_SLOTS
 from tests.engines import RealEngine, RealName, free_port, make_certificate, start_real_engine
+from tests.store_users import Guard
 
 PRIMARIES: Final = 3
 _ATTEMPTS: Final = 3
@@ -35,11 +36,14 @@ class ClusterNode:
     port: int
     bus_port: int
     """Where it listens to the others."""
+    master: str | None = None
+    """Who may do everything, if not the default user."""
     id: str = ""
     _client: Redis = field(init=False)
 
     def __post_init__(self) -> None:
-        self._client = Redis(unix_socket_path=str(self.engine.socket_path))
+        path = str(self.engine.socket_path)
+        self._client = Redis(unix_socket_path=path, username=self.master)
         self._client.response_callbacks.clear()  # raw replies
         self.id = self.ask("CLUSTER", "MYID").decode()
 
@@ -236,11 +240,20 @@ class Cluster:
 
 @contextmanager
 def start_cluster(
-    name: RealName, *, node_timeout_s: float = 2.0, tls: bool = False
+    name: RealName,
+    *,
+    node_timeout_s: float = 2.0,
+    tls: bool = False,
+    guard: Guard | None = None,
 ) -> Iterator[Cluster]:
-    """A cluster of six nodes, which use TLS among each other too if it is asked for."""
+    """A cluster of six nodes, which use TLS among each other too if it is asked for.
+
+    With a guard it knows users.
+    """
     with ExitStack() as stack:
         config = {"cluster-node-timeout": str(int(node_timeout_s * 1000))}
+        config |= guard.engine() if guard else {}
+        master = guard.master if guard else None
         ca_file = None
         if tls:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="ss-"))
@@ -253,7 +266,7 @@ def start_cluster(
                 "tls-cluster": "yes",
                 "tls-replication": "yes",
             }
-        nodes = [_start_node(stack, name, config, tls=tls) for _ in range(2 * PRIMARIES)]
+        nodes = [_start_node(stack, name, config, master, tls=tls) for _ in range(2 * PRIMARIES)]
         cluster = Cluster(name, nodes, node_timeout_s, ca_file)
         primaries, replicas = nodes[:PRIMARIES], nodes[PRIMARIES:]
         share = -(-CLUSTER_SLOTS // PRIMARIES)
@@ -272,7 +285,7 @@ def start_cluster(
 
 
 def _start_node(
-    stack: ExitStack, name: RealName, common: Mapping[str, str], *, tls: bool
+    stack: ExitStack, name: RealName, common: Mapping[str, str], master: str | None, *, tls: bool
 ) -> ClusterNode:
     """A node that knows no other."""
     for attempt in itertools.count(1):
@@ -293,7 +306,7 @@ def _start_node(
             if attempt == _ATTEMPTS:
                 raise
         else:
-            return ClusterNode(engine, port, bus_port)
+            return ClusterNode(engine, port, bus_port, master)
     raise AssertionError
 
 

@@ -13,9 +13,10 @@ import pytest
 from sessiond.store.scripts import Store
 from tests.engines import require_engine
 from tests.rpc.logs import Log, captured
-from tests.rpc.serving import Server, ServerLoop, make_settings, serve
+from tests.rpc.serving import KEY_PREFIX, Server, ServerLoop, make_settings, serve
 from tests.store.inside import Inside, open_store
 from tests.store.kit import PROFILES
+from tests.store_users import Guard
 from tests.topologies.cluster import Cluster, start_cluster
 from tests.topologies.sentinel_group import Group, start_group
 
@@ -30,10 +31,16 @@ def log() -> Iterator[Log]:
 
 
 @pytest.fixture(scope="session")
-def running_group() -> Iterator[Group]:
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Guard:
+    """The shipped users, and to tests all is open."""
+    return Guard.around(tmp_path_factory.mktemp("users"), f"{KEY_PREFIX}*")
+
+
+@pytest.fixture(scope="session")
+def running_group(guard: Guard) -> Iterator[Group]:
     """One for all tests."""
     require_engine("redis7")
-    with start_group() as started:
+    with start_group(guard=guard) as started:
         yield started
 
 
@@ -58,10 +65,10 @@ def serve_on(loop: ServerLoop, tmp_path_factory: pytest.TempPathFactory) -> Serv
 @pytest.fixture(
     scope="session", params=["redis7", pytest.param("valkey", marks=pytest.mark.sampled)]
 )
-def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest, guard: Guard) -> Iterator[Cluster]:
     """Six nodes of each engine in turn; whoever breaks something mends it."""
     require_engine(request.param)
-    with start_cluster(request.param) as started:
+    with start_cluster(request.param, guard=guard) as started:
         yield started
 
 

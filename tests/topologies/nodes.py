@@ -13,6 +13,7 @@ from typing import Any, Final
 from redis import Redis
 
 from tests.engines import RealEngine, RealName, free_port, start_real_engine
+from tests.store_users import Guard
 
 HOST: Final = "127.0.0.1"
 
@@ -23,6 +24,8 @@ class Node:
 
     engine: RealEngine
     port: int
+    master: str | None = None
+    """Who may do everything, if not the default user."""
 
     @property
     def address(self) -> str:
@@ -30,7 +33,8 @@ class Node:
 
     def ask(self, *command: str | int) -> Any:
         """The reply to a command, in the form of redis-py."""
-        with Redis(unix_socket_path=str(self.engine.socket_path), decode_responses=True) as client:
+        path = str(self.engine.socket_path)
+        with Redis(unix_socket_path=path, username=self.master, decode_responses=True) as client:
             return client.execute_command(*command)
 
     def replication(self) -> dict[str, Any]:
@@ -54,17 +58,25 @@ class Node:
 
 @contextmanager
 def start_nodes(
-    name: RealName, configs: Sequence[Mapping[str, str]], *, tls: Mapping[str, str] | None = None
+    name: RealName,
+    configs: Sequence[Mapping[str, str]],
+    *,
+    tls: Mapping[str, str] | None = None,
+    guard: Guard | None = None,
 ) -> Iterator[list[Node]]:
-    """One for each configuration, encrypted with the directives of `tls` if there are any."""
+    """One for each configuration, encrypted with the directives of `tls` if there are any.
+
+    With a guard they know users.
+    """
+    guarded, master = (guard.engine(), guard.master) if guard else ({}, None)
     with ExitStack() as running:
         nodes: list[Node] = []
         for config in configs:
             port = free_port()
             listening = {"port": "0", "tls-port": str(port)} if tls else {"port": str(port)}
-            given = {"bind": HOST, **listening, **(tls or {}), **config}
+            given = {"bind": HOST, **listening, **(tls or {}), **guarded, **config}
             engine = running.enter_context(start_real_engine(name, config=given))
-            nodes.append(Node(engine, port))
+            nodes.append(Node(engine, port, master))
         yield nodes
 
 

@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 
 from sessiond.store import embedded_host as host
 from tests.engines import free_port, redis_server
+from tests.store_users import Guard
 from tests.topologies.nodes import HOST, Node, eventually, start_nodes
 
 NAME: Final = "main"
@@ -32,10 +33,14 @@ class Sentinel:
     port: int
     process: subprocess.Popen[bytes]
     tls: Mapping[str, Any]
+    master: str | None
+    """Who may do everything, if not the default user."""
 
     def ask(self, *command: str | int) -> Any:
         """The reply to a command."""
-        with Redis(HOST, self.port, decode_responses=True, **self.tls) as client:
+        with Redis(
+            HOST, self.port, username=self.master, decode_responses=True, **self.tls
+        ) as client:
             return client.execute_command(*command)
 
     def answers(self) -> bool:
@@ -65,6 +70,11 @@ class Group:
         """How a server is told of it."""
         addresses = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
         return f"{self.scheme}://{addresses}/{NAME}"
+
+    @property
+    def everybody(self) -> list[Node | Sentinel]:
+        """Those that are watched, and those that watch."""
+        return [*self.nodes, *self.sentinels]
 
     @property
     def primary(self) -> Node:
@@ -173,17 +183,26 @@ class Group:
 
 @contextmanager
 def start_group(
-    *, replicas: int = 2, sentinels: int = 3, tls: Mapping[str, str] | None = None
+    *,
+    replicas: int = 2,
+    sentinels: int = 3,
+    tls: Mapping[str, str] | None = None,
+    guard: Guard | None = None,
 ) -> Iterator[Group]:
-    """A group on Redis 7; with `tls`, directives of a certificate, everything is encrypted."""
+    """A group on Redis 7; with `tls`, directives of a certificate, everything is encrypted.
+
+    With a guard it knows users.
+    """
     secure = {**(tls or {}), "tls-replication": "yes"} if tls else {}
     shared = {"repl-diskless-sync-delay": "0", "repl-ping-replica-period": "1"}
     with ExitStack() as running:
-        (primary,) = running.enter_context(start_nodes("redis7", [shared], tls=secure))
+        (primary,) = running.enter_context(start_nodes("redis7", [shared], tls=secure, guard=guard))
         following = {**shared, "replicaof": f"{HOST} {primary.port}"}
-        others = running.enter_context(start_nodes("redis7", [following] * replicas, tls=secure))
+        others = running.enter_context(
+            start_nodes("redis7", [following] * replicas, tls=secure, guard=guard)
+        )
         watching = [
-            running.enter_context(_start_sentinel(primary.port, sentinels // 2 + 1, secure))
+            running.enter_context(_start_sentinel(primary.port, sentinels // 2 + 1, secure, guard))
             for _ in range(sentinels)
         ]
         group = Group([primary, *others], watching, "rediss+sentinel" if tls else "redis+sentinel")
@@ -192,7 +211,9 @@ def start_group(
 
 
 @contextmanager
-def _start_sentinel(primary: int, quorum: int, tls: Mapping[str, str]) -> Iterator[Sentinel]:
+def _start_sentinel(
+    primary: int, quorum: int, tls: Mapping[str, str], guard: Guard | None
+) -> Iterator[Sentinel]:
     port = free_port()
     listening = {"port": "0", "tls-port": str(port)} if tls else {"port": str(port)}
     directives = {
@@ -202,6 +223,7 @@ def _start_sentinel(primary: int, quorum: int, tls: Mapping[str, str]) -> Iterat
         f"sentinel monitor {NAME} {HOST} {primary}": str(quorum),
         f"sentinel down-after-milliseconds {NAME}": "1000",
         f"sentinel failover-timeout {NAME}": "3000",
+        **(guard.sentinel(NAME) if guard else {}),
     }
     with tempfile.TemporaryDirectory(prefix="ss-") as directory:
         file = Path(directory) / "sentinel.conf"
@@ -215,7 +237,7 @@ def _start_sentinel(primary: int, quorum: int, tls: Mapping[str, str]) -> Iterat
                 stderr=output,
                 start_new_session=True,
             )
-        sentinel = Sentinel(port, process, _client_tls(tls))
+        sentinel = Sentinel(port, process, _client_tls(tls), guard.master if guard else None)
         try:
             eventually(sentinel.answers)
             # Otherwise they hear of each other every two seconds, and of a new primary only once

@@ -17,19 +17,20 @@ from sessiond.store.script_set import ScriptSet
 from sessiond.store.scripts import Store
 from tests.engines import require_engine
 from tests.store.kit import ENDS, PROFILES, login
+from tests.store_users import PASSWORD, USER, Guard, assert_no_more_is_allowed, refused_by
 from tests.topologies.cluster import Cluster, start_cluster
 
-USER, PASSWORD = "sessiond", "correct horse"
+PREFIX = "guarded"
 _STEPS = 10
 
 
 @pytest.fixture(scope="module")
-def guarded() -> Iterator[Cluster]:
-    """Every node speaks TLS alone, and knows a user."""
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Every node speaks TLS alone, and knows the shipped users alone."""
     require_engine("redis7")
-    with start_cluster("redis7", tls=True) as cluster:
+    guard = Guard.around(tmp_path_factory.mktemp("users"), f"{PREFIX}:*", strict=True)
+    with start_cluster("redis7", tls=True, guard=guard) as cluster:
         for node in cluster.nodes:
-            node.ask("ACL", "SETUSER", USER, "on", f">{PASSWORD}", "~*", "&*", "+@all")
             node.ask("ACL", "SETUSER", "default", "off")
         yield cluster
 
@@ -38,7 +39,7 @@ async def test_every_node_is_reached_over_tls_as_a_user(guarded: Cluster) -> Non
     """For calls and for the reader of all logs; each node is verified."""
     access, limits = Access(USER, PASSWORD, ca_file=guarded.ca_file), LinkLimits()
     runner = ScriptRunner(open_link(guarded.url, limits, access))
-    scripts = ScriptSet(runner, Keyspace("guarded"), ENDS)
+    scripts = ScriptSet(runner, Keyspace(PREFIX), ENDS)
     store = Store(scripts)
     await store.register(PROFILES)
     tail = tails(guarded.url, limits, access, scripts)()
@@ -49,6 +50,16 @@ async def test_every_node_is_reached_over_tls_as_a_user(guarded: Cluster) -> Non
             sessions -= {event.session_id for event in stretch.events}
     await tail.close()
     await runner.close()
+    assert not any(refused_by(node.ask) for node in guarded.nodes)
+
+
+async def test_replicas_have_a_user_of_their_own(guarded: Cluster) -> None:
+    """Which follows after a failover too; sessiond's is not let into replication."""
+    guarded.swap(guarded.primaries()[0])
+    guarded.until_replicated()
+    for node in guarded.nodes:
+        assert not refused_by(node.ask)
+        assert_no_more_is_allowed(node.engine)
 
 
 @pytest.mark.parametrize(

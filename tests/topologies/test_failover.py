@@ -15,8 +15,10 @@ from redis import Redis
 from sessionstore.v1 import session_pb2
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.engines import require_engine, start_real_engine
+from tests.ops.scraping import scrape
 from tests.rpc.calls import Api, outcome
 from tests.rpc.logs import Log
+from tests.rpc.serving import Server
 from tests.topologies.conftest import ServeOn
 from tests.topologies.nodes import eventually
 from tests.topologies.sentinel_group import Group
@@ -88,7 +90,7 @@ def test_callers_are_served_again_within_seconds_of_the_new_primary(
 
 def test_what_a_failover_undid_is_done_again(group: Group, serve_on: ServeOn, log: Log) -> None:
     """Endings that callers were told of are told to the new primary; refresh tokens go on."""
-    with serve_on(group.url, grace_time="0s", session_cap=3) as server:
+    with serve_on(group.url, grace_time="0s", session_cap=3, ops_listen="127.0.0.1:0") as server:
         api = server.api()
         refreshed, revoked, stolen = (api.create("alice") for _ in range(3))
         of_bob = [api.create("bob").session.session_id for _ in range(3)]
@@ -118,7 +120,9 @@ def test_what_a_failover_undid_is_done_again(group: Group, serve_on: ServeOn, lo
             assert api.get(session_id).end_reason == reason
         assert api.validate(session_id=of_bob[0]).verdict == pb.VERDICT_ACTIVE
 
+        assert _recovered(server) == 0
         again = api.refresh(third.tokens.refresh_token)
+        assert _recovered(server) == 1
         assert again.outcome == pb.RefreshSessionResponse.OUTCOME_RECOVERED
         assert api.validate(refresh_token=again.tokens.refresh_token).verdict == (pb.VERDICT_ACTIVE)
 
@@ -163,6 +167,11 @@ def test_a_replica_is_not_ready(group: Group, serve_on: ServeOn, log: Log) -> No
         eventually(lambda: not server.app.ready.is_set(), within_s=HEALED_S)
     problems = [e["problem"] for e in log.entries if e["event"] == "store_not_ready"]
     assert any("replica" in problem for problem in problems)
+
+
+def _recovered(server: Server) -> float:
+    """Refreshes that went on where the store had forgotten one."""
+    return scrape(server.app.ops_address)["sessiond_refreshes_total", "recovered"]
 
 
 def _said_again(log: Log) -> list[tuple[int, int]]:
