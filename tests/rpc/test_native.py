@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
 
+import pygrpc_native.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -16,6 +19,7 @@ from sessiond.rpc.listening import native_module
 from sessiond.settings import Settings
 from sessiond.settings.loading import load
 from tests.commands import Command
+from tests.rpc.abuses import rapid_resets, unread_answers
 from tests.rpc.conftest import ServeWith
 from tests.rpc.process import refused_start
 from tests.rpc.serving import Server, eventually
@@ -51,7 +55,8 @@ def test_a_process_says_so_in_a_line(tmp_path: Path) -> None:
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server, and `sessiond config check`."""
-    monkeypatch.setitem(sys.modules, "pygrpc_native.aio", None)
+    monkeypatch.delitem(sys.modules, "sessiond.rpc.native", raising=False)
+    monkeypatch.setitem(sys.modules, "pygrpc_native._native", None)
     with pytest.raises(StartupError, match=r"pip install 'sessionstore\[native\]'"):
         native_module()
 
@@ -103,6 +108,24 @@ def test_a_stop_refuses_nobody_while_a_long_call_goes_on(
 def _status(server: Server) -> int:
     stub = health_pb2_grpc.HealthStub(server.channel())
     return int(stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status)
+
+
+@pytest.mark.parametrize("abuse", [rapid_resets, unread_answers])
+def test_a_call_that_is_given_up_is_forgotten(
+    serve_with: ServeWith, abuse: Callable[[str, int], None]
+) -> None:
+    """Also where its handler has not begun, as the server is busy."""
+    server = serve_with(transport="native", log_level="error")
+    told = Event()
+    server.loop.call_soon(told.wait)
+    abuse(server.app.address, 2)
+    told.set()
+    eventually(lambda: _calls_kept() == 0)
+
+
+def _calls_kept() -> int:
+    gc.collect()
+    return sum(isinstance(each, pygrpc_native.aio._Call) for each in gc.get_objects())
 
 
 def test_settings_choose_it() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
@@ -21,8 +19,6 @@ _KEEPALIVE: Final = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.ping_timeout_ms", 20_000),
 )
-_SLOW_READERS: Final = 2_000
-"""Threads at most, each made when it is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +50,7 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
     )
     server: grpc.aio.Server
     if transport.native:
-        server = native_module().server(options=options)
-        # It waits for each client that does not read in a thread of the loop's executor. Of the few
-        # that there are by default, some such clients would leave none to anybody else.
-        threads = ThreadPoolExecutor(_SLOW_READERS, thread_name_prefix="slow-reader")
-        asyncio.get_running_loop().set_default_executor(threads)
+        server = native_module().native_server(options)
     else:
         age = ("grpc.max_connection_age_ms", round(transport.max_connection_age_s * 1000))
         server = grpc.aio.server(options=(*options, age))
@@ -80,13 +72,13 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
 
 
 def native_module() -> ModuleType:
-    """What serves natively, in place of grpc.aio.
+    """`sessiond.rpc.native`.
 
     Raises:
         StartupError: it is not installed.
     """
     try:
-        return importlib.import_module("pygrpc_native.aio")
+        return importlib.import_module("sessiond.rpc.native")
     except ModuleNotFoundError as error:
         raise StartupError(
             f"SESSIOND_TRANSPORT: there is no {error.name}: pip install 'sessionstore[native]'"

@@ -1,0 +1,45 @@
+"""The server of pygrpc-native (extra `native`), with what it needs to be left on its own.
+
+It depends on the inside of one version, which is why the extra names that and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final
+
+import grpc
+from pygrpc_native._native import EVENT_CANCEL
+from pygrpc_native.aio import Server
+
+_SLOW_READERS: Final = 2_000
+"""Threads at most, each made when it is needed."""
+
+
+def native_server(options: Sequence[tuple[str, Any]]) -> grpc.aio.Server:
+    """In place of `grpc.aio.server`, on the running loop."""
+    # It waits for each client that does not read in a thread of the loop's executor. Of the few
+    # that there are by default, some such clients would leave none to anybody else.
+    threads = ThreadPoolExecutor(_SLOW_READERS, thread_name_prefix="slow-reader")
+    asyncio.get_running_loop().set_default_executor(threads)
+    return _Server(options=options)
+
+
+class _Server(Server):
+    """Forgets calls that are given up before their handler has begun.
+
+    Such a handler never begins, and so never came to forget its call: each was kept for ever, and
+    anybody could make as many as they liked.
+    """
+
+    def _on_events(self, events: list[tuple[Any, ...]]) -> None:
+        super()._on_events(events)
+        for kind, call_id, *_ in events:
+            if kind == EVENT_CANCEL and (call := self._calls.get(call_id)) and call.task:
+                call.task.add_done_callback(partial(self._forget, call_id))
+
+    def _forget(self, call_id: int, _: asyncio.Task[None]) -> None:
+        self._calls.pop(call_id, None)
