@@ -132,7 +132,11 @@ class Connector:
     def _options(self) -> tuple[tuple[str, str | int], ...]:
         if not self.endpoint.tls:
             # Through a proxy of the environment, clear text would leave the machine after all.
-            return (*_OPTIONS, ("grpc.enable_http_proxy", 0))
+            plain = (*_OPTIONS, ("grpc.enable_http_proxy", 0))
+            first, comma, _ = self.endpoint.target.partition(",")
+            # gRPC would name all of several addresses, which is no authority (RFC 9110, 7.2).
+            named = (("grpc.default_authority", first.partition(":")[2]),) if comma else ()
+            return (*plain, *named)
         if self.endpoint.server_name:
             return (*_OPTIONS, ("grpc.ssl_target_name_override", self.endpoint.server_name))
         return _OPTIONS

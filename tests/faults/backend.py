@@ -165,11 +165,11 @@ class Backend:
 
 def open_channel(address: str, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:
     """One of its own, that repeats nothing; in plaintext without credentials."""
-    if credentials is None:
-        return grpc.aio.insecure_channel(address, options=_OPTIONS)
-    # Where there are several addresses, gRPC would look for all of them in one certificate.
+    # Of several addresses gRPC would name all, and look for them all in one certificate.
     host = address.removeprefix("ipv4:").partition(":")[0]
     options = (*_OPTIONS, ("grpc.default_authority", host))
+    if credentials is None:
+        return grpc.aio.insecure_channel(address, options=options)
     return grpc.aio.secure_channel(address, credentials, options=options)
 
 
