@@ -18,6 +18,7 @@ from sessiond.rpc.call import Call
 from sessiond.rpc.listening import native_module
 from sessiond.settings import Settings
 from sessiond.settings.loading import load
+from sessionstore import SessionClient
 from tests.commands import Command
 from tests.rpc.abuses import rapid_resets, unread_answers
 from tests.rpc.conftest import ServeWith
@@ -121,6 +122,14 @@ def test_a_call_that_is_given_up_is_forgotten(
     abuse(server.app.address, 2)
     told.set()
     eventually(lambda: _calls_kept() == 0)
+
+
+def test_the_sdk_finds_it_at_several_addresses(serve_with: ServeWith) -> None:
+    """All of which gRPC would name as one authority, which is none, and refused."""
+    server = serve_with(transport="native")
+    both = f"ipv4:{server.app.address},{server.app.address}"
+    with SessionClient(both, token=server.mint("writer")) as sessions:
+        assert sessions.create("alice").session.user_id == "alice"
 
 
 def _calls_kept() -> int:

@@ -17,9 +17,15 @@ from tests.conftest import rounds
 from tests.engines import free_port
 from tests.rpc.admin_calls import AdminApi
 from tests.rpc.streaming import Requests
+from tests.transport import TRANSPORT
 from tests.workers.load import load
 from tests.workers.supervised import Supervised, supervised
 
+WRONG_CERTIFICATE = (
+    "SESSIOND_TRANSPORT: native serves plaintext only.*"
+    if TRANSPORT == "native"
+    else "cannot read /no: No such file.*"
+)
 SESSION = admin_pb.ImportedSession(
     external_id="1",
     user_id="alice",
@@ -91,7 +97,7 @@ def test_new_workers_have_the_new_settings(server: Supervised) -> None:
         ({"listen": "127.0.0.1:1"}, "SESSIOND_LISTEN: changes by a restart, not by a reload"),
         ({"store_url": "redis://127.0.0.1:1"}, "SESSIOND_STORE_URL: changes by a restart.*"),
         ({"workers": None}, "SESSIOND_WORKERS: changes by a restart.*"),
-        ({"tls_cert_file": "/no", "tls_key_file": "/no"}, "cannot read /no: No such file.*"),
+        ({"tls_cert_file": "/no", "tls_key_file": "/no"}, WRONG_CERTIFICATE),
     ],
 )
 def test_settings_that_will_not_do_change_nothing(
