@@ -23,7 +23,7 @@ from hyperframe.frame import (
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 METHOD: Final = "/sessionstore.v1.SessionService/ValidateSession"
-_TIMEOUT_S: Final = 5.0
+_TIMEOUT_S: Final = 30.0
 _CONNECTIONS: Final = 20
 _LARGEST_FRAME: Final = 16_384
 _END_HEADERS: Final = "END_HEADERS"
