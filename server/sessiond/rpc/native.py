@@ -41,5 +41,21 @@ class _Server(Server):
             if kind == EVENT_CANCEL and (call := self._calls.get(call_id)) and call.task:
                 call.task.add_done_callback(partial(self._forget, call_id))
 
+    async def stop(self, grace: float | None = None) -> None:
+        """Wait for the calls in flight, at most `grace` seconds, and serve others meanwhile.
+
+        Only as the connections close are clients sent elsewhere; what is called in that moment may
+        be lost. Left on its own, it would refuse all calls from the beginning of the stop.
+        """
+        if self._fallback:
+            await self._fallback.stop(grace)
+            self._fallback = None
+        in_flight = [call.task for call in self._calls.values() if call.task]
+        if grace and in_flight:
+            await asyncio.wait(in_flight, timeout=grace)
+        if self._front:
+            await asyncio.to_thread(self._front.close)
+        await super().stop(None)
+
     def _forget(self, call_id: int, _: asyncio.Task[None]) -> None:
         self._calls.pop(call_id, None)

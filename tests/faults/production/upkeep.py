@@ -13,8 +13,8 @@ from tests.faults.sessiond import Sessiond
 from tests.faults.strikes import Scene, Strike
 from tests.rpc.handshakes import handshake
 
-_CONNECTIONS: Final = Path("/proc/net/tcp6")
-"""gRPC listens for both versions of IP on one socket."""
+_CONNECTIONS: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+"""grpcio listens for both versions of IP on one socket."""
 _OPEN: Final = "01"
 _PATIENCE_S: Final = 20.0
 _RESTS_S: Final = (0.1, 0.5)
@@ -40,8 +40,8 @@ async def _is_connected(server: Sessiond, connections: int) -> None:
     end = f":{int(server.address.rpartition(':')[2]):04X}"
     async with asyncio.timeout(_PATIENCE_S):
         while True:
-            table = await asyncio.to_thread(_CONNECTIONS.read_text)
-            lines = [line.split() for line in table.splitlines()[1:]]
+            tables = [await asyncio.to_thread(table.read_text) for table in _CONNECTIONS]
+            lines = [line.split() for table in tables for line in table.splitlines()[1:]]
             if sum(at.endswith(end) and is_ == _OPEN for _, at, _, is_, *_ in lines) >= connections:
                 return
 
