@@ -29,13 +29,27 @@ def native_server(options: Sequence[tuple[str, Any]]) -> grpc.aio.Server:
 
 
 class _Server(Server):
-    """Forgets calls that are given up before their handler has begun.
+    """Mends what would let anybody fill the memory, or stop the event loop."""
 
-    Such a handler never begins, and so never came to forget its call: each was kept for ever, and
-    anybody could make as many as they liked.
-    """
+    async def _send(self, call: Any, context: Any, response: Any) -> bool:
+        """Send a message of a stream; others get their turn, as after a message of grpc.aio's.
+
+        Left on its own, it takes a message for a client that is gone in silence and at once, and so
+        all that a handler may have to say.
+
+        Raises:
+            grpc.aio.InternalError: the client is gone, as from grpc.aio.
+        """
+        await asyncio.sleep(0)
+        if not await super()._send(call, context, response):
+            raise grpc.aio.InternalError("the client is gone")
+        return True
 
     def _on_events(self, events: list[tuple[Any, ...]]) -> None:
+        """Take what comes, and forget calls that are given up before their handler has begun.
+
+        Such a handler never begins, and so never came to forget its call: each was kept for ever.
+        """
         super()._on_events(events)
         for kind, call_id, *_ in events:
             if kind == EVENT_CANCEL and (call := self._calls.get(call_id)) and call.task:
