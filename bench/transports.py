@@ -39,15 +39,16 @@ async def main(command: str) -> None:
         await ground.fill(_LIVE)
 
         def start(kind: str) -> Contender:
-            more = {"transport": "native"} if kind in (NATIVE, NATIVE_NO_OP) else {}
-            return Contender(
-                stack.enter_context(serving.start(kind, engine, shared, **more)), ground
-            )
+            transport = "native" if kind in (NATIVE, NATIVE_NO_OP) else "grpc"
+            # Five servers have five reapers, whose scripts would be taken for those of calls.
+            more = {"transport": transport, "reaper_interval": "0s"}
+            server = serving.start(kind, engine, shared, **more)
+            return Contender(stack.enter_context(server), ground)
 
         idle = [start(kind) for kind in (NO_OP, NATIVE_NO_OP)]
+        busy = [start(kind) for kind in _LABELS]
         runs = await alternate(ONE, idle, ROUNDS)
         found["No-op"] = dict(zip((SESSIOND, NATIVE), runs, strict=True))
-        busy = [start(kind) for kind in _LABELS]
         for operation in (ONE, REFRESH, BATCH):
             runs = await alternate(operation, busy, ROUNDS)
             found[operation.name] = dict(zip(_LABELS, runs, strict=True))
