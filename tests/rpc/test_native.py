@@ -117,11 +117,11 @@ def test_a_call_that_is_given_up_is_forgotten(
 ) -> None:
     """Also where its handler has not begun, as the server is busy."""
     server = serve_with(transport="native", log_level="error")
-    told = Event()
+    before, told = _calls_kept(), Event()
     server.loop.call_soon(told.wait)
     abuse(server.app.address, 2)
     told.set()
-    eventually(lambda: _calls_kept() == 0)
+    eventually(lambda: _calls_kept() <= before)
 
 
 def test_the_sdk_finds_it_at_several_addresses(serve_with: ServeWith) -> None:
