@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from types import SimpleNamespace
 
 import pytest
@@ -120,6 +121,33 @@ async def test_a_job_that_runs_cannot_be_started_anywhere(fleet: Fleet, ledger: 
     await two.scheduler.start(NAME)
     await until_true(lambda: chore.ended == 2)
     assert chore.most_at_once == 1
+
+
+async def test_who_leaves_before_the_refusal_leaves_no_fault_behind(
+    fleet: Fleet, ledger: JobLedger
+) -> None:
+    """A refusal that nobody waits for any more is none in the log of the loop."""
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    go_on = asyncio.Event()
+
+    async def wait(_: Progress) -> JobResult:
+        await go_on.wait()
+        return JobResult("done")
+
+    one, two = fleet.server(chore := Chore(wait)), fleet.server(chore)
+    await one.scheduler.start(NAME)
+    leaving = asyncio.create_task(two.scheduler.start(NAME))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    with pytest.raises(JobRunningError):
+        await two.scheduler.start(NAME)
+    gc.collect()
+    assert not faults
+    go_on.set()
+    await ended(ledger)
 
 
 async def test_a_slot_that_falls_into_a_run_on_request_is_run_after_it(

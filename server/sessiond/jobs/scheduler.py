@@ -83,7 +83,16 @@ class Scheduler:
             StoreUnavailableError: the run may have been claimed, and is then taken over.
         """
         # Whoever asked may leave before the claim is answered; it would be granted all the same.
-        await asyncio.shield(self._start(self._runners[name]))
+        starting = asyncio.create_task(self._start(self._runners[name]))
+        self._started.add(starting)
+        starting.add_done_callback(self._take)
+        await asyncio.shield(starting)
+
+    def _take(self, started: asyncio.Task[None]) -> None:
+        """Be done with a task; whoever asked for it may not be there to hear why it failed."""
+        self._started.discard(started)
+        if not started.cancelled():
+            started.exception()
 
     async def _start(self, runner: JobRunner) -> None:
         claim, lease = await runner.claim(None)
@@ -93,7 +102,7 @@ class Scheduler:
             )
         task = asyncio.create_task(runner.perform(lease))
         self._started.add(task)
-        task.add_done_callback(self._started.discard)
+        task.add_done_callback(self._take)
 
     async def _attend(self, runner: JobRunner, schedule: Schedule) -> None:
         while True:

@@ -112,8 +112,13 @@ class ScriptRunner:
         if loading is None:
             loading = asyncio.ensure_future(node.send("SCRIPT", "LOAD", script.source))
             self._loading[missed] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(missed, None))
+            loading.add_done_callback(partial(self._loaded, missed))
         await asyncio.shield(loading)
+
+    def _loaded(self, missed: tuple[str, Link], loading: asyncio.Future[Any]) -> None:
+        del self._loading[missed]
+        if not loading.cancelled():
+            loading.exception()  # who waited for it may have left
 
 
 async def those_that_answer(asked: Iterable[Awaitable[Any]]) -> list[Any]:
