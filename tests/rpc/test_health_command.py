@@ -40,14 +40,15 @@ def _settings(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_that_serves_is_healthy(
-    command: Command, server: Server, monkeypatch: pytest.MonkeyPatch
+    command: Command, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exit status 0, whatever proxy the environment names."""
-    _settings(server, monkeypatch)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    assert command("health") == (0, "SERVING\n", "")
-    assert command("health", "--live") == (0, "SERVING\n", "")
-    assert command("health", "--address", server.app.address) == (0, "SERVING\n", "")
+    with serving("plaintext") as server:
+        _settings(server, monkeypatch)
+        assert command("health") == (0, "SERVING\n", "")
+        assert command("health", "--live") == (0, "SERVING\n", "")
+        assert command("health", "--address", server.app.address) == (0, "SERVING\n", "")
 
 
 def test_a_server_of_tls_is_asked_over_tls(
