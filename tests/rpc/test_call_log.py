@@ -55,7 +55,7 @@ def _ways(server: Server, patch: pytest.MonkeyPatch) -> Iterator[tuple[str, Call
     """Calls, each with what its line says: method, caller and code."""
 
     async def hang(_: Reader, session_id: str) -> None:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
     async def fail(_: Reader, session_id: str) -> None:
         raise KeyError(session_id)

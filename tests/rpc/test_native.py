@@ -16,7 +16,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Call
 from sessiond.rpc.listening import native_module
-from sessiond.settings import Settings
 from sessiond.settings.loading import load
 from sessionstore import SessionClient
 from tests.commands import Command
@@ -136,8 +135,3 @@ def _calls_kept() -> int:
     gc.collect()
     # Not by isinstance, which has lazy objects of others make themselves.
     return sum(type(each) is pygrpc_native.aio._Call for each in gc.get_objects())
-
-
-def test_settings_choose_it() -> None:
-    """By name; grpcio is the default."""
-    assert Settings.model_fields["transport"].default == "grpc"

@@ -107,12 +107,7 @@ class Front:
     async def stop(self) -> None:
         """Tell of it, drain, and answer no more."""
         await self.health.stop()
-        await stop(
-            self._server,
-            self._long_calls,
-            self._settings.drain_time.total_seconds(),
-            native=self._settings.transport == "native",
-        )
+        await stop(self._server, self._long_calls, self._settings.drain_time.total_seconds())
 
 
 def check_certificate(settings: Settings) -> None:

@@ -6,7 +6,7 @@ It depends on the inside of one version, which is why the extra names that and n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final
@@ -61,12 +61,14 @@ class _Server(Server):
         Only as the connections close are clients sent elsewhere; what is called in that moment may
         be lost. Left on its own, it would refuse all calls from the beginning of the stop.
         """
-        if self._fallback:
-            await self._fallback.stop(grace)
-            self._fallback = None
         in_flight = [call.task for call in self._calls.values() if call.task]
+        waits: list[Awaitable[object]] = []
         if grace and in_flight:
-            await asyncio.wait(in_flight, timeout=grace)
+            waits.append(asyncio.wait(in_flight, timeout=grace))
+        if self._fallback:
+            waits.append(self._fallback.stop(grace))
+            self._fallback = None
+        await asyncio.gather(*waits)
         if self._front:
             await asyncio.to_thread(self._front.close)
         await super().stop(None)

@@ -58,17 +58,8 @@ def add_service(
     server.add_registered_method_handlers(service.full_name, handlers)  # type: ignore[attr-defined]
 
 
-async def stop(
-    server: grpc.aio.Server, long_calls: LongCalls, drain_s: float, *, native: bool
-) -> None:
+async def stop(server: grpc.aio.Server, long_calls: LongCalls, drain_s: float) -> None:
     """Take no more calls; calls in flight may finish within the drain time, in seconds."""
-    if native:
-        # As it stops it does not send clients elsewhere, and refuses what they call until the last
-        # call is over: that must not be a long one.
-        await long_calls.over(drain_s)
-        long_calls.end()
-        await server.stop(drain_s + _LAST_WORDS_S)
-        return
     stopping = asyncio.create_task(server.stop(drain_s + _LAST_WORDS_S))
     await asyncio.wait([stopping], timeout=drain_s)
     long_calls.end()

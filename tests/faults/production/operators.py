@@ -59,7 +59,8 @@ class Operators:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Work and watch meanwhile; in the end, once all is well, everything has to work."""
-        async with self._channel() as channel:
+        target = "ipv4:" + ",".join(self._arena.addresses)
+        async with open_channel(target, self._arena.doors.credentials()) as channel:
             acts = _Acts(channel, self._metadata)
             tasks = [
                 asyncio.create_task(self._work(acts)),
@@ -78,12 +79,6 @@ class Operators:
     @property
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         return (("authorization", f"Bearer {self._arena.token}"),)
-
-    @asynccontextmanager
-    async def _channel(self) -> AsyncIterator[grpc.aio.Channel]:
-        target = "ipv4:" + ",".join(self._arena.addresses)
-        async with open_channel(target, self._arena.doors.credentials()) as channel:
-            yield channel
 
     async def _work(self, acts: _Acts) -> None:
         while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from sessiond.domain.errors import StoreUnavailableError
 from sessiond.rpc.call import Call, Handler, Method, Reply
@@ -13,7 +12,7 @@ class LongCalls:
     """Those of one server."""
 
     def __init__(self) -> None:
-        self._open: dict[asyncio.Timeout, asyncio.Task[Any]] = {}
+        self._open: set[asyncio.Timeout] = set()
 
     def wrap(self, method: Method, handler: Handler) -> Handler:
         """Make a long call one that `end` ends."""
@@ -21,10 +20,8 @@ class LongCalls:
             return handler
 
         async def endable(call: Call) -> Reply:
-            scope, task = asyncio.timeout(None), asyncio.current_task()
-            if task is None:
-                raise AssertionError("a handler runs in a task")
-            self._open[scope] = task
+            scope = asyncio.timeout(None)
+            self._open.add(scope)
             try:
                 async with scope:
                     return await handler(call)
@@ -33,14 +30,9 @@ class LongCalls:
                     raise
                 raise StoreUnavailableError("the server is stopping") from None
             finally:
-                del self._open[scope]
+                self._open.discard(scope)
 
         return endable
-
-    async def over(self, within_s: float) -> None:
-        """Wait for those that go on, for so many seconds at most."""
-        if self._open:
-            await asyncio.wait(self._open.values(), timeout=within_s)
 
     def end(self) -> None:
         """Cancel every handler; its caller is told UNAVAILABLE and may go on elsewhere."""
