@@ -19,6 +19,8 @@ from results import record, table
 _LIVE: Final = 3_000
 _LABELS: Final = {POOLED: "baseline", SESSIOND: "grpc", NATIVE: "native"}
 _AIM: Final = "6 at least"
+_AT_REST: Final = {"reaper_interval": "0s", "stats_schedule": "", "orphans_schedule": ""}
+"""What five servers do by themselves runs scripts that would be taken for those of calls."""
 _ABOUT: Final = (
     f"{IN_FLIGHT} calls in flight; medians of {ROUNDS} rounds, in which the contenders take turns;"
     " ratios are within a round. Baseline: the same server by grpcio over a redis-py pool, an"
@@ -40,9 +42,7 @@ async def main(command: str) -> None:
 
         def start(kind: str) -> Contender:
             transport = "native" if kind in (NATIVE, NATIVE_NO_OP) else "grpc"
-            # Five servers have five reapers, whose scripts would be taken for those of calls.
-            more = {"transport": transport, "reaper_interval": "0s"}
-            server = serving.start(kind, engine, shared, **more)
+            server = serving.start(kind, engine, shared, transport=transport, **_AT_REST)
             return Contender(stack.enter_context(server), ground)
 
         idle = [start(kind) for kind in (NO_OP, NATIVE_NO_OP)]
