@@ -24,9 +24,9 @@ from sessiond.domain.ids import PARTITIONS
 # A server that did not hear from its engine in time registers again, which is one script in each
 # partition; an overloaded baseline does.
 _REGISTERED_AGAIN: Final = (0, PARTITIONS, 2 * PARTITIONS)
-_BESIDE: Final = 5
-"""Scripts that servers run of their own, of which one may fall into a run of each: far fewer than
-calls."""
+_BESIDE: Final = 0.01
+"""Scripts that servers run of their own meanwhile, for each call at most. What a call ran too often
+would be one at least."""
 ROUNDS: Final = 6
 """Of each operation on each contender."""
 _WARM_UP: Final = 4
@@ -96,7 +96,7 @@ async def measure(server: Server, load: Load, scripts_per_call: int) -> Run:
     client = h2load if load.uniform and h2load.is_installed() else python_load
     times: Times = await asyncio.to_thread(client.drive, server, load, meter)
     more = meter.scripts - load.calls * scripts_per_call
-    if not any(0 <= more - again <= _BESIDE for again in _REGISTERED_AGAIN):
+    if not any(0 <= more - again <= load.calls * _BESIDE for again in _REGISTERED_AGAIN):
         raise WrongAnswerError(
             f"{load.calls} calls of {load.method} ran {meter.scripts} scripts on {server.kind}"
         )
