@@ -22,6 +22,7 @@ from sessiond.service.watching import Watching
 from sessiond.store.log import LogStore, Snapshot
 from sessiond.store.log_entries import Place, Stretch
 from sessiond.store.log_tail import Checkpoint, LogTail, TailRead
+from sessionstore._verifying.feed import Feed
 from sessionstore._verifying.freshness import Freshness
 from sessionstore._verifying.judge import Judge
 from tests.faults.realtime.delays import growing, held, late_from_the_start
@@ -158,7 +159,7 @@ def _never_be_stale() -> ExitStack:
 
 
 def _answer_from_memory() -> ExitStack:
-    """To verifiers that always ask."""
+    """To verifiers that are told of no ending, and always ask."""
     validate = Validator.validate
     known: dict[Credential, Validation] = {}
 
@@ -167,7 +168,11 @@ def _answer_from_memory() -> ExitStack:
             known[credential] = await validate(self, credential)
         return known[credential]
 
-    return _put((Validator, "validate", remembering), (Judge, "_is_stale", lambda *_: True))
+    return _put(
+        (Validator, "validate", remembering),
+        (Judge, "_is_stale", lambda *_: True),
+        (Feed, "_add", lambda *_: None),
+    )
 
 
 BUGS: Final = {
