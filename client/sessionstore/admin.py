@@ -185,7 +185,9 @@ class AdminClient(BaseClient):
         return self._transport.send(_admin_calls.jobs(), timeout)
 
     def run_job(self, name: str, *, timeout: float | None = None) -> admin.Job:
-        """Start a job now, beside its schedule; `jobs` tells how it goes on. Not retried.
+        """Start a job now, beside its schedule; `jobs` tells how it goes on.
+
+        Not retried, but it waits for a service that is out of reach, until the deadline.
 
         Args:
             name: of a job.

@@ -169,7 +169,7 @@ class AsyncSessionClient(AsyncBaseClient):
         etag: str | None = None,
         timeout: float | None = None,
     ) -> types.Session:
-        """Make these all the attributes of a live session. Not retried."""
+        """Make these all the attributes of a live session."""
         call = _calls.replace_attributes(session_id, attributes, etag=etag)
         return await self._transport.send(call, timeout)
 

@@ -269,7 +269,7 @@ class SessionClient(BaseClient):
     ) -> types.Session:
         """Set some attributes of a live session, remove some, and leave the others.
 
-        Not retried: a second try would not know its own first one from somebody else's update.
+        Without an etag a retry may undo what somebody else set while this call lasted.
 
         Args:
             session_id: 24 characters of base64url.
@@ -294,7 +294,9 @@ class SessionClient(BaseClient):
         etag: str | None = None,
         timeout: float | None = None,
     ) -> types.Session:
-        """Make these all the attributes of a live session. Not retried.
+        """Make these all the attributes of a live session.
+
+        Without an etag a retry may undo what somebody else set while this call lasted.
 
         Args:
             session_id: 24 characters of base64url.

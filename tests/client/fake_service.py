@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -172,3 +173,26 @@ def cut_off(*answers: Message) -> Script:
 
 def _script(script: Answer) -> Script:
     return script if callable(script) else lambda *_: script
+
+
+class FirstConnectionLost:
+    """A server whose port cuts the first connection off, and serves from then on."""
+
+    def __init__(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._port = port
+        self._thread = threading.Thread(target=self._cut_then_serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def _cut_then_serve(self) -> None:
+        self._listener.accept()[0].close()
+        self._listener.close()
+        self.service = FakeService(self._port)
+        self.service.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self.service.__exit__(None, None, None)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import grpc
 import pytest
 
-from sessionstore import Credential, DeadlineExceeded, SessionStoreError, Unavailable
+from sessionstore import Credential, DeadlineExceeded, SessionStoreError
 from sessionstore.v1 import session_service_pb2 as pb
 from tests.client.conftest import TOKEN, Sessions
-from tests.client.fake_service import METHODS, FakeService, answered_in_full, failing, stuck
+from tests.client.fake_service import (
+    METHODS,
+    FakeService,
+    FirstConnectionLost,
+    answered_in_full,
+    failing,
+    stuck,
+)
 
 UNAVAILABLE = failing(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
 
@@ -22,6 +28,7 @@ RETRIED: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "CreateSession": ("create", ("alice",), {}),
     "RefreshSession": ("refresh", ("srt1_",), {}),
     "ExtendSession": ("extend", ("s1",), {}),
+    "UpdateSession": ("set_attributes", ("s1", {"a": "1"}), {"etag": "3"}),
     "ValidateSession": ("validate", (), {"session_id": "s1"}),
     "BatchValidateSessions": ("validate_many", ([Credential(session_id="s1")],), {}),
     "GetSession": ("get", ("s1",), {}),
@@ -32,7 +39,7 @@ RETRIED: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "GetSigningKeys": ("signing_keys", (), {}),
 }
 
-NOT_RETRIED = {"UpdateSession", "WatchSessions"}
+NOT_RETRIED = {"WatchSessions"}
 
 WITH_REQUEST_ID = ["CreateSession", "RefreshSession", "RevokeUserSessions", "AdoptSession"]
 
@@ -99,18 +106,6 @@ async def test_a_request_id_that_no_header_carries_is_left_to_the_server_to_refu
     assert len(attempt.metadata["x-request-id"]) == 36
 
 
-@pytest.mark.parametrize("update", ["set_attributes", "replace_attributes"])
-async def test_an_update_is_tried_once(
-    service: FakeService, sessions: Sessions, update: str
-) -> None:
-    service.answer("UpdateSession", UNAVAILABLE)
-
-    with pytest.raises(Unavailable):
-        await getattr(sessions, update)("s1", {"a": "1"})
-
-    assert len(service.received["UpdateSession"]) == 1
-
-
 @pytest.mark.parametrize("code", [code for code in grpc.StatusCode if code.name != "OK"])
 async def test_only_what_a_stopping_server_may_answer_is_tried_again(
     service: FakeService, sessions: Sessions, code: grpc.StatusCode
@@ -144,29 +139,6 @@ async def test_a_server_that_comes_back_is_found_again(
     with FirstConnectionLost(service.port) as restart:
         await sessions.get("s1", timeout=20)
     assert len(restart.service.received["GetSession"]) == 1
-
-
-class FirstConnectionLost:
-    """A server whose port cuts the first connection off, and serves from then on."""
-
-    def __init__(self, port: int) -> None:
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self._port = port
-        self._thread = threading.Thread(target=self._cut_then_serve)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def _cut_then_serve(self) -> None:
-        self._listener.accept()[0].close()
-        self._listener.close()
-        self.service = FakeService(self._port)
-        self.service.__enter__()
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-        self.service.__exit__(None, None, None)
 
 
 async def test_a_call_has_a_deadline_of_five_seconds(

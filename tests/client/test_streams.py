@@ -23,7 +23,14 @@ from sessionstore import (
 from sessionstore.v1 import admin_service_pb2 as pb
 from tests.client import messages
 from tests.client.conftest import TOKEN, Admin
-from tests.client.fake_service import ADMIN_METHODS, FakeService, cut_off, failing, stuck
+from tests.client.fake_service import (
+    ADMIN_METHODS,
+    FakeService,
+    FirstConnectionLost,
+    cut_off,
+    failing,
+    stuck,
+)
 
 OLD = ImportedSession(
     external_id="1", user_id="alice", create_time=messages.at(1), expire_time=messages.at(2)
@@ -84,6 +91,16 @@ async def test_what_may_not_be_repeated_is_tried_once(
         await do(admin, TRIED_ONCE, method)
 
     assert len(service.received[method]) == 1
+
+
+async def test_a_job_waits_for_a_service_that_is_out_of_reach(
+    service: FakeService, admin: Admin
+) -> None:
+    """Until the deadline; it is asked for once."""
+    service.__exit__(None, None, None)
+    with FirstConnectionLost(service.port) as restart:
+        await admin.run_job("stats", timeout=20)
+    assert len(restart.service.received["RunJob"]) == 1
 
 
 async def test_a_purge_that_is_cut_off_goes_on_where_it_was(

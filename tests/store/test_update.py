@@ -13,7 +13,7 @@ from sessiond.domain.errors import (
     SessionExpiredError,
     SessionNotFoundError,
 )
-from sessiond.domain.session import EndReason
+from sessiond.domain.session import EndReason, Session
 from sessiond.store.scripts import Store
 from tests.conftest import rounds
 from tests.store.inside import Inside
@@ -85,6 +85,49 @@ async def test_a_stale_etag_is_refused_and_changes_nothing(store: Store, inside:
         await store.update(session.id, {"a": "2"}, replace_all=False, etag="0")
     assert refused.value.metadata == {"session_id": session.id, "etag": "1"}
     assert await inside.snapshot() == before
+
+
+@pytest.mark.parametrize("replace_all", [True, False], ids=["all", "some"])
+async def test_the_retry_of_an_update_is_answered_like_its_first_try(
+    store: Store, inside: Inside, replace_all: bool
+) -> None:
+    """Nothing is left to change, and no other update has come since: nothing is written."""
+    session = await login(store, attributes={"a": "1", "b": "2"})
+    await store.update(session.id, {"b": "3"}, replace_all=False)
+
+    async def update() -> Session:
+        answer = await store.update(
+            session.id, {"a": "4"}, remove=["b"], replace_all=replace_all, etag="1"
+        )
+        return answer.session
+
+    first = await update()
+    before = await inside.snapshot()
+    assert await update() == first
+    assert (first.version, first.attributes) == (2, {"a": "4"})
+    assert await inside.snapshot() == before
+
+
+@pytest.mark.parametrize("others", [{"a": "5"}, {"c": ""}, {"a": "4"}])
+async def test_the_retry_of_an_update_over_which_another_came_is_refused(
+    store: Store, inside: Inside, others: dict[str, str]
+) -> None:
+    """Whatever the other one has changed, be it nothing."""
+    session = await login(store, attributes={"a": "1"})
+    await store.update(session.id, {"a": "4"}, replace_all=True, etag="0")
+    await store.update(session.id, others, replace_all=False)
+    before = await inside.snapshot()
+    with pytest.raises(EtagMismatchError):
+        await store.update(session.id, {"a": "4"}, replace_all=True, etag="0")
+    assert await inside.snapshot() == before
+
+
+@pytest.mark.parametrize("etag", ["-1", "1", "00", "0x0", "nan"])
+async def test_an_etag_that_was_never_given_is_refused(store: Store, etag: str) -> None:
+    """Also if there would be nothing to change."""
+    session = await login(store, attributes={"a": "1"})
+    with pytest.raises(EtagMismatchError):
+        await store.update(session.id, {"a": "1"}, replace_all=False, etag=etag)
 
 
 async def test_an_update_over_the_limits_is_refused_whole(store: Store, inside: Inside) -> None:

@@ -640,7 +640,10 @@ class UpdateSessionRequest(_message.Message):
     session_id: _builtins.str
     """Required. 24 characters of base64url."""
     etag: _builtins.str
-    """If set: the etag last read. Another update in between is refused with ETAG_MISMATCH (AIP-154)."""
+    """If set: the etag last read. Another update in between is refused with ETAG_MISMATCH (AIP-154). The
+    etag before the present one is taken too if all is as this request wants it: so retries of an update
+    that took effect are answered like its first try.
+    """
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The attributes to set."""

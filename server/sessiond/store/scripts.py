@@ -207,7 +207,7 @@ class Store:
         for key, value in attributes.items():
             arguments += (ATTRIBUTE + key, value)
         status, *rest = await self._scripts.run(
-            "update", self._keys.of_session(session_id), arguments, idempotent=False
+            "update", self._keys.of_session(session_id), arguments, idempotent=True
         )
         if status == b"ETAG_MISMATCH":
             raise EtagMismatchError(

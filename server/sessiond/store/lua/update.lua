@@ -1,4 +1,5 @@
 -- Changes a live session's attributes. An attribute is a field of the hash: '.' and its key.
+-- The etag before the present one also passes if nothing is left to change: it is a retry.
 -- include: clock hash
 --   KEYS[1] partition base
 --   ARGV[1] session id         ARGV[2] etag, or ''       ARGV[3] 'all' to replace every attribute
@@ -11,8 +12,6 @@ local session, flat = read_session(id)
 if not session then return { 'NOT_FOUND' } end
 local state = state_of(session)
 if state ~= 'ACTIVE' then return { state, now, flat } end
-local version = session.v or '0'
-if ARGV[2] ~= '' and ARGV[2] ~= version then return { 'ETAG_MISMATCH', version } end
 
 local wanted = {}
 if ARGV[3] ~= 'all' then
@@ -22,6 +21,21 @@ if ARGV[3] ~= 'all' then
 end
 for i = 7, 6 + removals do wanted[ARGV[i]] = nil end
 for i = 7 + removals, #ARGV, 2 do wanted[ARGV[i]] = ARGV[i + 1] end
+local removed, set = {}, {}
+for field in pairs(session) do
+  if string.byte(field) == 46 and not wanted[field] then removed[#removed + 1] = field end
+end
+for field, value in pairs(wanted) do
+  if session[field] ~= value then set[#set + 1] = field end
+end
+
+local version = session.v or '0'
+if ARGV[2] ~= '' and ARGV[2] ~= version then
+  local before = version ~= '0' and string.format('%d', version - 1)
+  if ARGV[2] == before and #removed + #set == 0 then return { 'UPDATED', now, flat } end
+  return { 'ETAG_MISMATCH', version }
+end
+
 local bytes, attributes = 0, 0
 for field, value in pairs(wanted) do
   bytes = bytes + #field - 1 + #value
@@ -32,11 +46,7 @@ if bytes > tonumber(ARGV[4]) or attributes > tonumber(ARGV[5]) then
 end
 
 -- First write.
-for field in pairs(session) do
-  if string.byte(field) == 46 and not wanted[field] then redis.call('HDEL', session_key(id), field) end
-end
-for field, value in pairs(wanted) do
-  if session[field] ~= value then redis.call('HSET', session_key(id), field, value) end
-end
+for _, field in ipairs(removed) do redis.call('HDEL', session_key(id), field) end
+for _, field in ipairs(set) do redis.call('HSET', session_key(id), field, wanted[field]) end
 redis.call('HINCRBY', session_key(id), 'v', 1)
 return { 'UPDATED', now, redis.call('HGETALL', session_key(id)) }
