@@ -10,8 +10,6 @@ const PROTOS = process.env.SESSIONSTORE_PROTOS ?? fileURLToPath(new URL("../../p
 const SERVICE = "sessionstore.v1.SessionService";
 const TIMEOUT_MS = 5000;
 
-// Not safe to repeat: with an etag, a second try would meet the etag of the first.
-const NEVER_RETRIED = ["UpdateSession"];
 const RETRY_POLICY = {
   maxAttempts: 5,
   initialBackoff: "0.05s",
@@ -49,9 +47,7 @@ export function connect(address, tokenFile, authority) {
     oneofs: true,
   });
   const methods = Object.entries(definition[SERVICE]).filter(([, method]) => !method.responseStream);
-  const retried = methods
-    .filter(([name]) => !NEVER_RETRIED.includes(name))
-    .map(([name]) => ({ service: SERVICE, method: name }));
+  const retried = methods.map(([name]) => ({ service: SERVICE, method: name }));
   const client = new grpc.Client(
     address,
     authority ? grpc.credentials.createSsl(authority) : grpc.credentials.createInsecure(),
