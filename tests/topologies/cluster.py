@@ -213,11 +213,24 @@ class Cluster:
         return heir
 
     def open_move(self, slot: int, target: ClusterNode) -> ClusterNode:
-        """Begin to move a slot key by key; its holder."""
+        """Begin to move a slot key by key; its holder.
+
+        Whoever gets a slot takes the next epoch. If it does not know the last one yet, two have the
+        same, and as that is mended the slot may come to be nobody's.
+        """
+        _until(self._epochs_agree)
         source = self.holder(slot)
         target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id)
         return source
+
+    def _epochs_agree(self) -> bool:
+        """Whether all know the last epoch, and no two primaries have the same."""
+        last = {node.info()["cluster_current_epoch"] for node in self.running}
+        primaries = self.primaries()
+        return len(last) == 1 and len(primaries) == len(
+            {primary.info()["cluster_my_epoch"] for primary in primaries}
+        )
 
     def move_keys(self, slot: int, target: ClusterNode, *, leave: int = 0) -> int:
         """Move keys of a slot until so many are left; how many were moved."""
