@@ -167,8 +167,9 @@ class App:
                 self.ready.set()
             else:
                 self.ready.clear()
-            await front.health.set(serving=ready)
+            front.health.set(serving=ready)
 
+        self._run(front.ended())
         self._run(readiness.watch(on_change))
         self._run(use_cases.reassertion.run())
         self._run(self._reload(ring.reload_if_changed, "key ring"))

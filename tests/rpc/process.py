@@ -91,8 +91,19 @@ class Sessiond:
 
     def memory(self) -> int:
         """Bytes that it holds in memory."""
+        return self._status("VmRSS")
+
+    def peak_memory(self) -> int:
+        """The most bytes that it held since `forget_peak`."""
+        return self._status("VmHWM")
+
+    def forget_peak(self) -> None:
+        """Begin a peak anew, from what it holds by now (proc(5), clear_refs)."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def _status(self, name: str) -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.findall(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[0]) * 1024
+        return int(re.findall(rf"^{name}:\s+(\d+) kB", status, re.MULTILINE)[0]) * 1024
 
     def logged(self, event: str) -> bool:
         return any(entry["event"] == event for entry in self.log)

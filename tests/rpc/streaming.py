@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, Generic, TypeVar
 
-import grpc
 import pytest
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import ServiceDescriptor
@@ -19,6 +18,7 @@ from sessiond.assembly import front
 from sessiond.domain.callers import Role
 from sessiond.rpc.call import Call, Interceptor, Reply
 from sessiond.rpc.methods import SESSION_SERVICE
+from sessiond.rpc.rpc_server import RpcServer
 from sessiond.rpc.server import add_service
 from tests.rpc.serving import Server, eventually
 
@@ -77,7 +77,7 @@ class Streams:
         """Serve them by every server that starts from now on, as it serves SessionService."""
 
         def add(
-            server: grpc.aio.Server,
+            server: RpcServer,
             service: ServiceDescriptor,
             servicer: object,
             roles: Mapping[str, Role],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from redis import Redis
 
 from sessiond.domain.errors import Reason
 from tests.engines import RealEngine, start_real_engine
+from tests.rpc.abuses import nothing, open_lines
 from tests.rpc.calls import ADMIN_SERVICE, SERVICE, Api, outcome, refused
 from tests.rpc.conftest import ServeWith
 from tests.rpc.engines import hung, silent_engine
@@ -22,6 +24,7 @@ from tests.rpc.logs import Log
 from tests.rpc.serving import Server, ServerLoop, eventually, make_settings, serve
 
 Status = health_pb2.HealthCheckResponse
+STOPS_WITHIN_S = 5.0
 NAMES = ("", SERVICE.full_name, ADMIN_SERVICE.full_name)
 
 
@@ -119,6 +122,29 @@ def test_watchers_hear_of_a_stop_before_it(
         assert heard.get(timeout=5) == Status.NOT_SERVING
         assert heard.get(timeout=5) == -1
         watching.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("transport", ["plaintext", "native"])
+def test_a_watcher_that_does_not_read_holds_up_nobody(
+    serve_with: ServeWith, engine: RealEngine, transport: str
+) -> None:
+    """Others are told what changes, and the server stops in its time."""
+    server = serve_with(url=engine.url, transport=transport, drain_time="300ms")
+    with open_lines(server.app.address) as lines:
+        for line in lines:
+            line.greet(reads=False)
+            for stream in range(1, 21, 2):
+                line.say(line.call(stream, "/grpc.health.v1.Health/Watch"), nothing(stream))
+        with _watching(server) as heard:
+            assert heard.get(timeout=5) == Status.SERVING
+            for _ in range(3):
+                engine.stop()
+                assert heard.get(timeout=5) == Status.NOT_SERVING
+                engine.start()
+                assert heard.get(timeout=10) == Status.SERVING
+        began_s = time.monotonic()
+        server.loop.run(server.app.stop())
+        assert time.monotonic() - began_s < STOPS_WITHIN_S
 
 
 def test_an_unknown_service_has_no_health(server: Server) -> None:

@@ -1,34 +1,38 @@
-"""The native transport: what it refuses at the start, and what it waits for in threads."""
+"""The native transport: what it refuses at the start, what it is mended in, and how it stops."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import sys
-from collections.abc import Callable
+import time
+from importlib import metadata
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, active_count
 
 import pygrpc_native.aio
 import pytest
+from google.protobuf.wrappers_pb2 import BytesValue
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from sessiond.domain.errors import StartupError
+from sessiond.rpc import native
 from sessiond.rpc.call import Call
 from sessiond.rpc.listening import native_module
 from sessiond.settings.loading import load
 from sessionstore import SessionClient
 from tests.commands import Command
-from tests.rpc.abuses import rapid_resets, unread_answers
+from tests.rpc.abuses import Line, nothing, open_lines, unread_answers
+from tests.rpc.calls import Api
 from tests.rpc.conftest import ServeWith
 from tests.rpc.process import refused_start
 from tests.rpc.serving import Server, eventually
 from tests.rpc.streaming import Caller, Streams
-from tests.rpc.watching import Logs, watched
 
 DEV = {"listen": "127.0.0.1:0"}
-SLOW = 24
-"""Readers that do not read: more than a loop has threads by default on a machine of many cores."""
+SLOW = 40
+"""Readers that do not read: more than a loop has threads by default on any machine."""
+STOPS_WITHIN_S = 5.0
 
 
 @pytest.mark.parametrize(
@@ -37,8 +41,9 @@ SLOW = 24
         ({"tls_cert_file": "a.pem", "tls_key_file": "a.key"}, "native serves plaintext only"),
         ({"max_connection_age": "1h"}, "native closes no connection for its age"),
         ({"listen": "192.0.2.1:7700"}, "only loopback is served"),
+        ({"reflection": "true"}, "native keeps every answer of reflection until it is read"),
     ],
-    ids=["TLS", "age of connections", "plaintext where nobody encrypts"],
+    ids=["TLS", "age of connections", "plaintext where nobody encrypts", "reflection"],
 )
 def test_what_it_cannot_do_is_refused(settings: dict[str, str], said: str) -> None:
     """With a sentence that says so, and what to do."""
@@ -54,10 +59,19 @@ def test_a_process_says_so_in_a_line(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server, and `sessiond config check`."""
+    """What both `sessiond serve` and `sessiond config check` ask for."""
     monkeypatch.delitem(sys.modules, "sessiond.rpc.native", raising=False)
     monkeypatch.setitem(sys.modules, "pygrpc_native._native", None)
     with pytest.raises(StartupError, match=r"pip install 'sessionstore\[native\]'"):
+        native_module()
+
+
+def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is mended is inside the one that the extra names."""
+    extra = next(each for each in metadata.requires("sessionstore") or () if "native" in each)
+    assert extra.startswith(f"pygrpc-native=={native.VERSION};")
+    monkeypatch.setattr(native, "VERSION", "0.4.0")
+    with pytest.raises(StartupError, match=r"pygrpc-native is 0.5.0, and has to be 0.4.0"):
         native_module()
 
 
@@ -68,41 +82,86 @@ def test_a_check_of_settings_looks_for_it(command: Command, tmp_path: Path) -> N
     assert "SESSIOND_TRANSPORT: native, by pygrpc-native" in done[1]
 
 
-def test_readers_that_do_not_read_take_no_thread_from_others(serve_with: ServeWith) -> None:
-    """What works in threads goes on: keys are made, and files read."""
-    server = serve_with(transport="native", watch_backlog=100_000)
-    stuck = [watched(server) for _ in range(SLOW)]
-    reader, logs = watched(server), Logs.behind(server)
-    written = [*logs.write("alice", 20_000)]
-    reader.until(lambda w: len(w.events) == len(written))
-    assert server.admin(timeout_s=5).rotate()
-    assert reader.sessions == written
-    eventually(lambda: server.api().list("alice") is not None)
-    for watch in stuck:
-        watch.close()
+@pytest.fixture
+def flood(streams: Streams) -> Streams:
+    """Streams whose handlers send without end and without a pause."""
+
+    async def work(call: Call) -> None:
+        while True:
+            await call.send(BytesValue())
+
+    streams.work = work
+    return streams
 
 
-def test_a_stop_refuses_nobody_while_a_long_call_goes_on(
+def test_readers_that_do_not_read_take_no_thread(flood: Streams, serve_with: ServeWith) -> None:
+    """What works in threads goes on: keys are made, and files read. A stop waits for nobody."""
+    server = serve_with(transport="native", drain_time="300ms")
+    threads = active_count()
+    with open_lines(server.app.address, SLOW) as lines:
+        for line in lines:
+            line.greet(reads=False)
+            _ask_down(line, server)
+        eventually(lambda: flood.begun == SLOW)
+        assert server.admin(timeout_s=5).rotate()
+        assert active_count() < threads + SLOW
+        began_s = time.monotonic()
+        server.loop.run(server.app.stop())
+        assert time.monotonic() - began_s < STOPS_WITHIN_S
+        assert flood.over == SLOW
+
+
+def test_a_handler_whose_client_is_gone_comes_to_its_end(
+    flood: Streams, serve_with: ServeWith
+) -> None:
+    """And leaves others their turn, however much it has to say."""
+    server = serve_with(transport="native")
+    with open_lines(server.app.address, 1) as (line,):
+        line.greet()
+        _ask_down(line, server)
+        eventually(lambda: flood.begun == 1)
+    eventually(lambda: flood.over == 1)
+    assert not server.api().list("alice").sessions
+
+
+def test_a_stop_refuses_nobody_while_a_call_goes_on(
     streams: Streams, serve_with: ServeWith
 ) -> None:
     """Connections stay, and calls on them are served, until there is no more to wait for."""
-    told = Event()
+    first, second = Event(), Event()
 
     async def long(_: Call) -> None:
-        await asyncio.to_thread(told.wait)
+        await asyncio.to_thread((first if streams.begun == 1 else second).wait)
 
     streams.work = long
     server = serve_with(transport="native", drain_time="10s")
-    api, last = server.api(), Caller(server).down()
+    api, caller = server.api(), Caller(server)
+    one = caller.down()
     eventually(lambda: streams.begun == 1)
     stopping = Thread(target=server.loop.run, args=(server.app.stop(),))
     stopping.start()
     eventually(lambda: _status(server) == health_pb2.HealthCheckResponse.NOT_SERVING)
-    for _ in range(20):
-        assert not api.list("alice").sessions
-    told.set()
-    assert list(last) == []
+    _serves(api)
+    other = caller.down()
+    eventually(lambda: streams.begun == 2)
+    first.set()
+    assert list(one) == []
+    _serves(api)
+    second.set()
+    assert list(other) == []
     stopping.join()
+
+
+def _serves(api: Api) -> None:
+    """For longer than a stop takes to begin."""
+    until_s = time.monotonic() + 0.5
+    while time.monotonic() < until_s:
+        assert not api.list("alice").sessions
+
+
+def _ask_down(line: Line, server: Server) -> None:
+    token = f"Bearer {server.mint('writer')}"
+    line.say(line.call(1, "/tests.Streams/Down", authorization=token), nothing(1))
 
 
 def _status(server: Server) -> int:
@@ -110,16 +169,14 @@ def _status(server: Server) -> int:
     return int(stub.Check(health_pb2.HealthCheckRequest(), timeout=5).status)
 
 
-@pytest.mark.parametrize("abuse", [rapid_resets, unread_answers])
-def test_a_call_that_is_given_up_is_forgotten(
-    serve_with: ServeWith, abuse: Callable[[str, int], None]
-) -> None:
+def test_a_call_that_is_given_up_is_forgotten(serve_with: ServeWith) -> None:
     """Also where its handler has not begun, as the server is busy."""
     server = serve_with(transport="native", log_level="error")
-    before, told = _calls_kept(), Event()
+    api, before, told = server.api(), _calls_kept(), Event()
     server.loop.call_soon(told.wait)
-    abuse(server.app.address, 2)
+    unread_answers(server.app.address, 2)
     told.set()
+    api.list("alice")  # it comes after all of them
     eventually(lambda: _calls_kept() <= before)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
+import grpc
 from grpc_reflection.v1alpha import reflection
 
+from sessiond.domain.errors import StartupError
 from sessiond.ops.audit_file import AuditFile
 from sessiond.rpc.call import Interceptor
 from sessiond.rpc.health import Health
@@ -98,11 +100,20 @@ class Front:
     async def start(self) -> None:
         """Answer; not healthy yet."""
         settings = self._settings
-        await self.health.set(serving=False)
+        self.health.set(serving=False)
         if settings.reflection if settings.reflection is not None else settings.dev:
             names = (*SERVICES, _HEALTH_SERVICE, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            reflection.enable_server_reflection(names, cast("grpc.aio.Server", self._server))
         await self._server.start()
+
+    async def ended(self) -> None:
+        """Wait until nobody can call, though no stop was asked for.
+
+        Raises:
+            StartupError: that is so.
+        """
+        await self._server.until_over()
+        raise StartupError("gRPC takes no more calls: start the server again")
 
     async def stop(self) -> None:
         """Tell of it, drain, and answer no more."""

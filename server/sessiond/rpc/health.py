@@ -7,14 +7,15 @@ server for want of its store makes nothing better.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
 
 from sessiond.rpc.listening import Transport, listening_server
 from sessiond.rpc.methods import SERVICES
+from sessiond.rpc.rpc_server import RpcServer
 
 LIVENESS: Final = "liveness"
 """What to ask the health of, for whether the process answers."""
@@ -23,12 +24,20 @@ _LARGEST_REQUEST: Final = 16_384
 _LONGEST_S: Final = 1800.0
 
 
-class _EndingServicer(HealthServicer):  # type: ignore[misc]
-    """Ends its watches at a stop: by themselves they never end, and would hold it up."""
+class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+    """Answers and tells, whether or not those who watch read what they are told."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._statuses: dict[str, int] = {}
+        self._changed = asyncio.Event()
         self._watches: set[asyncio.Task[Any]] = set()
+        self._ended = False
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802  the RPC's name
+        status = self._statuses.get(request.service)
+        if status is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return _Answer(status=status)
 
     async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802  the RPC's name
         watch = asyncio.current_task()
@@ -36,39 +45,55 @@ class _EndingServicer(HealthServicer):  # type: ignore[misc]
             raise AssertionError("a handler runs in a task")
         self._watches.add(watch)
         try:
-            await super().Watch(request, context)
+            last = None
+            while True:
+                changed = self._changed
+                status = self._statuses.get(request.service, _Answer.SERVICE_UNKNOWN)
+                if status == last:
+                    await changed.wait()
+                    continue
+                await context.write(_Answer(status=status))
+                last = status
         finally:
             self._watches.discard(watch)
 
+    def set(self, statuses: Mapping[str, int]) -> None:
+        """Say so from now on; nothing once it has ended."""
+        if self._ended:
+            return
+        self._statuses.update(statuses)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     async def end(self) -> None:
-        """Tell every watcher, then end the watches."""
-        await self.enter_graceful_shutdown()
+        """Tell every watcher, then end the watches: by themselves they would hold a stop up."""
+        self.set(dict.fromkeys(self._statuses, _Answer.NOT_SERVING))
+        self._ended = True
         await asyncio.sleep(_LAST_WORDS_S)
         for watch in tuple(self._watches):
             watch.cancel()
 
 
-_LAST_WORDS_S = 0.05
+_Answer: Final = health_pb2.HealthCheckResponse
+_LAST_WORDS_S: Final = 0.05
 """Enough to send NOT_SERVING; a watcher that reads slower learns from the stream's end."""
 
 
 class Health:
     """The health of the server as a whole, and of its services; they are the same."""
 
-    def __init__(self, server: grpc.aio.Server) -> None:
-        self._servicer = _EndingServicer()
+    def __init__(self, server: RpcServer) -> None:
+        self._servicer = _Servicer()
         self.answer_on(server)
 
-    def answer_on(self, server: grpc.aio.Server) -> None:
+    def answer_on(self, server: RpcServer) -> None:
         """Give the same answers on one more server, which has not started yet."""
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
-    async def set(self, *, serving: bool) -> None:
+    def set(self, *, serving: bool) -> None:
         """Tell those who ask, and those who watch."""
-        status = health_pb2.HealthCheckResponse.ServingStatus
-        await self._servicer.set(LIVENESS, status.SERVING)
-        for name in _NAMES:
-            await self._servicer.set(name, status.SERVING if serving else status.NOT_SERVING)
+        status = _Answer.SERVING if serving else _Answer.NOT_SERVING
+        self._servicer.set({LIVENESS: _Answer.SERVING, **dict.fromkeys(_NAMES, status)})
 
     async def stop(self) -> None:
         """NOT_SERVING from now on, whatever comes after."""

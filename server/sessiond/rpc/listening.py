@@ -11,6 +11,8 @@ import grpc
 
 from sessiond.address import bound_socket
 from sessiond.domain.errors import StartupError
+from sessiond.rpc.grpcio import grpcio_server
+from sessiond.rpc.rpc_server import RpcServer
 
 _KEEPALIVE: Final = (
     # Clients may ping idle connections this often to learn that we are gone.
@@ -36,7 +38,7 @@ class Transport:
     """Whether pygrpc-native serves: in plaintext, on connections of any age."""
 
 
-def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
+def listening_server(transport: Transport) -> tuple[RpcServer, int]:
     """A server that has its port, and the port; it answers once it is started.
 
     Raises:
@@ -48,12 +50,12 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
         ("grpc.so_reuseport", int(transport.shared_port)),
         *_KEEPALIVE,
     )
-    server: grpc.aio.Server
+    server: RpcServer
     if transport.native:
         server = native_module().native_server(options)
     else:
         age = ("grpc.max_connection_age_ms", round(transport.max_connection_age_s * 1000))
-        server = grpc.aio.server(options=(*options, age))
+        server = grpcio_server((*options, age))
     if not transport.shared_port:
         # Tried first: gRPC does not tell why it cannot have an address.
         bound_socket(transport.listen).close()
@@ -62,12 +64,11 @@ def listening_server(transport: Transport) -> tuple[grpc.aio.Server, int]:
             port = server.add_secure_port(transport.listen, transport.credentials)
         else:
             port = server.add_insecure_port(transport.listen)
-    except RuntimeError:
-        port = 0
-    if not port:
+    except RuntimeError as error:
+        asked = ": is the certificate that of the key, both in PEM?"
         raise StartupError(
-            f"cannot serve on {transport.listen}: is the certificate that of the key, both in PEM?"
-        )
+            f"cannot serve on {transport.listen}{asked if transport.credentials else f': {error}'}"
+        ) from None
     return server, port
 
 
@@ -75,11 +76,13 @@ def native_module() -> ModuleType:
     """`sessiond.rpc.native`.
 
     Raises:
-        StartupError: it is not installed.
+        StartupError: what it needs is not installed, or in another version.
     """
     try:
-        return importlib.import_module("sessiond.rpc.native")
-    except ModuleNotFoundError as error:
+        module = importlib.import_module("sessiond.rpc.native")
+    except ImportError as error:
         raise StartupError(
-            f"SESSIOND_TRANSPORT: there is no {error.name}: pip install 'sessionstore[native]'"
+            f"SESSIOND_TRANSPORT: {error}: pip install 'sessionstore[native]'"
         ) from None
+    module.check_version()
+    return module

@@ -6,42 +6,82 @@ It depends on the inside of one version, which is why the extra names that and n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Sequence
 from functools import partial
+from importlib import metadata
+from math import inf
 from typing import Any, Final
 
 import grpc
-from pygrpc_native._native import EVENT_CANCEL
+from pygrpc_native._native import EVENT_CANCEL, STREAM_CLOSED, STREAM_FULL
 from pygrpc_native.aio import Server
 
-_SLOW_READERS: Final = 2_000
-"""Threads at most, each made when it is needed."""
+from sessiond.domain.errors import StartupError
+from sessiond.rpc.rpc_server import RpcServer
+
+VERSION: Final = "0.5.0"
+"""Whose inside this is about."""
+_LOOKS_S: Final = (0.001, 0.1)
+"""Between two looks whether a slow client has read: the first pause, and the longest."""
+_AT_ONCE_S: Final = 0.05
+"""What takes longer is waited for as a server stops."""
 
 
-def native_server(options: Sequence[tuple[str, Any]]) -> grpc.aio.Server:
+def native_server(options: Sequence[tuple[str, Any]]) -> RpcServer:
     """In place of `grpc.aio.server`, on the running loop."""
-    # It waits for each client that does not read in a thread of the loop's executor. Of the few
-    # that there are by default, some such clients would leave none to anybody else.
-    threads = ThreadPoolExecutor(_SLOW_READERS, thread_name_prefix="slow-reader")
-    asyncio.get_running_loop().set_default_executor(threads)
     return _Server(options=options)
 
 
+def check_version() -> None:
+    """See that the version that is installed is the one that is known.
+
+    Raises:
+        StartupError: it is another.
+    """
+    if (found := metadata.version("pygrpc-native")) != VERSION:
+        raise StartupError(
+            f"SESSIOND_TRANSPORT: pygrpc-native is {found}, and has to be {VERSION}:"
+            " pip install 'sessionstore[native]'"
+        )
+
+
 class _Server(Server):
-    """Mends what would let anybody fill the memory, or stop the event loop."""
+    """Mends what would let anybody fill the memory or take all threads, and how it stops."""
+
+    async def start(self) -> None:
+        """Answer.
+
+        Raises:
+            StartupError: no socket can be made for what is served by grpcio behind it.
+        """
+        try:
+            await super().start()
+        except (OSError, RuntimeError) as error:
+            raise StartupError(
+                f"cannot serve natively: {error}; is TMPDIR short, and can it be written to?"
+            ) from None
 
     async def _send(self, call: Any, context: Any, response: Any) -> bool:
         """Send a message of a stream; others get their turn, as after a message of grpc.aio's.
 
-        Left on its own, it takes a message for a client that is gone in silence and at once, and so
-        all that a handler may have to say.
+        Left on its own, it waits for a client that does not read in a thread which nothing but
+        that client gives back; and for one that is gone it takes in silence and at once all that a
+        handler may have to say.
 
         Raises:
             grpc.aio.InternalError: the client is gone, as from grpc.aio.
         """
         await asyncio.sleep(0)
-        if not await super()._send(call, context, response):
+        front, data = self._front, self._encode(call, context, response)
+        if front is None or data is None:
+            return False
+        context._initial_sent = True
+        pause_s, longest_s = _LOOKS_S
+        while (sent := front.stream_try_send(call.call_id, data)) == STREAM_FULL:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, longest_s)
+        if sent == STREAM_CLOSED:
             raise grpc.aio.InternalError("the client is gone")
         return True
 
@@ -61,17 +101,29 @@ class _Server(Server):
         Only as the connections close are clients sent elsewhere; what is called in that moment may
         be lost. Left on its own, it would refuse all calls from the beginning of the stop.
         """
-        in_flight = [call.task for call in self._calls.values() if call.task]
-        waits: list[Awaitable[object]] = []
-        if grace and in_flight:
-            waits.append(asyncio.wait(in_flight, timeout=grace))
+        end_s = time.monotonic() + (grace or 0.0)
+        await self._until_quiet(end_s)
         if self._fallback:
-            waits.append(self._fallback.stop(grace))
+            await self._fallback.stop(max(0.0, end_s - time.monotonic()))
             self._fallback = None
-        await asyncio.gather(*waits)
         if self._front:
             await asyncio.to_thread(self._front.close)
         await super().stop(None)
+
+    async def until_over(self) -> None:
+        """Wait until it takes no more calls."""
+        await self._terminated.wait()
+
+    async def _until_quiet(self, end_s: float) -> None:
+        """Wait until all that is in flight at a moment is over at once, or until the end."""
+        waited_s = inf
+        while waited_s > _AT_ONCE_S:
+            in_flight = [call.task for call in self._calls.values() if call.task]
+            began_s = time.monotonic()
+            if not in_flight or began_s >= end_s:
+                return
+            await asyncio.wait(in_flight, timeout=end_s - began_s)
+            waited_s = time.monotonic() - began_s
 
     def _forget(self, call_id: int, _: asyncio.Task[None]) -> None:
         self._calls.pop(call_id, None)

@@ -19,6 +19,7 @@ from sessiond.rpc.errors import REQUEST_ID_KEY
 from sessiond.rpc.interceptors.long_calls import LongCalls
 from sessiond.rpc.malformed import parse
 from sessiond.rpc.methods import LONG, STANDING
+from sessiond.rpc.rpc_server import RpcServer
 
 _LAST_WORDS_S: Final = 0.2
 """Enough to tell callers why their long calls end."""
@@ -28,7 +29,7 @@ _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 
 
 def add_service(
-    server: grpc.aio.Server,
+    server: RpcServer,
     service: ServiceDescriptor,
     servicer: object,
     roles: Mapping[str, Role],
@@ -51,14 +52,10 @@ def add_service(
         handlers[descriptor.name] = kind.make(
             _behaviour(method, handler), response_serializer=_serialize
         )
-    # As generated code does: grpc.aio finds methods among the first, the native one the second.
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(service.full_name, handlers),)
-    )
-    server.add_registered_method_handlers(service.full_name, handlers)  # type: ignore[attr-defined]
+    server.add_registered_method_handlers(service.full_name, handlers)
 
 
-async def stop(server: grpc.aio.Server, long_calls: LongCalls, drain_s: float) -> None:
+async def stop(server: RpcServer, long_calls: LongCalls, drain_s: float) -> None:
     """Take no more calls; calls in flight may finish within the drain time, in seconds."""
     stopping = asyncio.create_task(server.stop(drain_s + _LAST_WORDS_S))
     await asyncio.wait([stopping], timeout=drain_s)

@@ -145,6 +145,11 @@ class ServingSettings(CommonSettings):
                 "SESSIOND_TRANSPORT: native closes no connection for its age; unset"
                 " SESSIOND_MAX_CONNECTION_AGE, or choose grpc"
             )
+        if self.reflection and not self.dev:
+            raise ValueError(
+                "SESSIOND_TRANSPORT: native keeps every answer of reflection until it is read, and"
+                " it needs no credentials; unset SESSIOND_REFLECTION, or choose grpc"
+            )
         return self
 
     @model_validator(mode="after")
