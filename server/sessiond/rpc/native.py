@@ -98,17 +98,15 @@ class _Server(Server):
     async def stop(self, grace: float | None = None) -> None:
         """Wait for the calls in flight, at most `grace` seconds, and serve others meanwhile.
 
-        Only as the connections close are clients sent elsewhere; what is called in that moment may
-        be lost. Left on its own, it would refuse all calls from the beginning of the stop.
+        Only then are calls refused, and once those that had begun by then are over, connections
+        close. Left on its own, it would refuse all calls from the beginning of the stop.
         """
         end_s = time.monotonic() + (grace or 0.0)
         await self._until_quiet(end_s)
         if self._fallback:
             await self._fallback.stop(max(0.0, end_s - time.monotonic()))
             self._fallback = None
-        if self._front:
-            await asyncio.to_thread(self._front.close)
-        await super().stop(None)
+        await super().stop(max(0.0, end_s - time.monotonic()))
 
     async def until_over(self) -> None:
         """Wait until it takes no more calls."""

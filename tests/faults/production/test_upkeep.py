@@ -11,9 +11,7 @@ from tests.faults.production.ground import CALL_S, UNBROKEN, UNHURRIED, play
 from tests.faults.production.pki import make_pki
 from tests.faults.production.sdk import SdkBackend
 from tests.faults.production.upkeep import certificates_renewed, servers_restarted_in_turn
-from tests.faults.rules import RULES
 from tests.faults.server_strikes import keys_rotated
-from tests.transport import TRANSPORT
 
 pytestmark = pytest.mark.soak
 
@@ -28,8 +26,7 @@ async def test_no_call_fails_while_servers_restart_in_turn(request: pytest.Fixtu
         request.node.name,
         OneNode(),
         [servers_restarted_in_turn],
-        # Natively some calls are lost as connections close, and the SDK does not repeat all.
-        rules=RULES if TRANSPORT == "native" else UNBROKEN,
+        rules=UNBROKEN,
         doors=Doors(lined=False),
         clients=clients,
         settings=UNHURRIED,
