@@ -187,7 +187,8 @@ class AdminClient(BaseClient):
     def run_job(self, name: str, *, timeout: float | None = None) -> admin.Job:
         """Start a job now, beside its schedule; `jobs` tells how it goes on.
 
-        Not retried, but it waits for a service that is out of reach, until the deadline.
+        Not retried, but it waits for a service that is out of reach, and so that is
+        `DeadlineExceeded`: `jobs` tells whether it was started.
 
         Args:
             name: of a job.

@@ -123,7 +123,7 @@ class AsyncAdminClient(AsyncBaseClient):
         return await self._transport.send(_admin_calls.jobs(), timeout)
 
     async def run_job(self, name: str, *, timeout: float | None = None) -> admin.Job:
-        """Start a job now, beside its schedule; `jobs` tells how it goes on."""
+        """Start a job now, beside its schedule; not retried, see `AdminClient.run_job`."""
         return await self._transport.send(_admin_calls.run_job(name), timeout)
 
     async def import_sessions(

@@ -208,6 +208,7 @@ class App:
         if health_port:
             await health_port.start()
             self.health_address = health_port.address
+            self._run(health_port.ended())
             self._log.info("serving_health", address=self.health_address)
 
     async def _serve_ops(

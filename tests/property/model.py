@@ -268,11 +268,10 @@ class Model:
         session = self.usable(session_id, now_ms)
         if not isinstance(session, Session):
             return session
+        if etag not in ("", str(session.version)):
+            return EtagMismatchError
         kept = {} if replace_all else session.attributes
         merged = {k: v for k, v in kept.items() if k not in remove} | dict(attributes)
-        if etag not in ("", str(session.version)):
-            done = 0 < session.version == int(etag) + 1 and merged == session.attributes
-            return session if done else EtagMismatchError
         size = sum(len(k.encode()) + len(v.encode()) for k, v in merged.items())
         if size > MAX_ATTRIBUTE_BYTES or len(merged) > MAX_ATTRIBUTES:
             return InvalidFieldError

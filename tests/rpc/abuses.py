@@ -7,6 +7,7 @@ import random
 import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Final
 
@@ -44,7 +45,7 @@ class Line:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=_TIMEOUT_S)
         self._encoder = Encoder()
-        self._line = self._stream = _WINDOW
+        self._line = self._stream = self._initial = _WINDOW
 
     def say(self, *parts: bytes | Frame) -> bool:
         """Send it all; whether the server took it, in time and without hanging up."""
@@ -108,8 +109,9 @@ class Line:
             return False
         match frame:
             case SettingsFrame() if "ACK" not in frame.flags:
-                window = frame.settings.get(SettingsFrame.INITIAL_WINDOW_SIZE, _WINDOW)
-                self._stream += window - _WINDOW
+                before = self._initial
+                self._initial = frame.settings.get(SettingsFrame.INITIAL_WINDOW_SIZE, before)
+                self._stream += self._initial - before
                 self.say(SettingsFrame(0, flags=["ACK"]))
             case PingFrame() if "ACK" not in frame.flags:
                 self.say(PingFrame(0, frame.opaque_data, flags=["ACK"]))
@@ -225,25 +227,33 @@ def garbage_frames(address: str, rounds: int) -> None:
 
 
 def oversized_messages(address: str, rounds: int) -> None:
-    """Messages of many times what the server takes, by all rules of the protocol."""
-    with open_lines(address, 2 * rounds) as lines:
-        for line in lines:
-            line.greet()
-            line.say(line.call(1))
-            line.pour(struct.pack(">BI", 0, _LARGE) + bytes(_LARGE))
+    """Messages of many times what the server takes, by all rules of the protocol, at once."""
+    message = struct.pack(">BI", 0, _LARGE) + bytes(_LARGE)
+
+    def pour(line: Line) -> None:
+        line.greet()
+        line.say(line.call(1))
+        line.pour(message)
+
+    with open_lines(address, 2 * rounds) as lines, ThreadPoolExecutor() as pool:
+        list(pool.map(pour, lines))
 
 
 def inflated_messages(address: str, rounds: int) -> None:
     """Messages of a few kilobytes that are as large once they are decompressed."""
     packed = gzip.compress(bytes(_LARGE))
-    with open_lines(address, 2 * rounds) as lines:
-        for line in lines:
-            line.greet()
-            line.say(line.call(1, grpc_encoding="gzip"))
-            if line.pour(struct.pack(">BI", 1, len(packed)) + packed):
-                line.say(_last(1))
-                while line.heed():
-                    pass
+    message = struct.pack(">BI", 1, len(packed)) + packed
+
+    def pour(line: Line) -> None:
+        line.greet()
+        line.say(line.call(1, grpc_encoding="gzip"))
+        if line.pour(message):
+            line.say(_last(1))
+            while line.heed():
+                pass
+
+    with open_lines(address, 2 * rounds) as lines, ThreadPoolExecutor() as pool:
+        list(pool.map(pour, lines))
 
 
 def undecodable_paths(address: str, rounds: int) -> None:

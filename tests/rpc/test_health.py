@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import grpc
 import pytest
@@ -43,17 +43,16 @@ def _status(server: Server, name: str = "") -> int:
 
 @contextmanager
 def _watching(server: Server, name: str = "") -> Iterator[queue.Queue[int]]:
-    """What a watcher hears, as it hears it."""
+    """What a watcher hears, as it hears it; -1 at the end."""
     heard: queue.Queue[int] = queue.Queue()
     stub = health_pb2_grpc.HealthStub(server.channel())
     stream = stub.Watch(health_pb2.HealthCheckRequest(service=name))
 
     def listen() -> None:
-        try:
+        with suppress(grpc.RpcError):
             for answer in stream:
                 heard.put(answer.status)
-        except grpc.RpcError:
-            heard.put(-1)
+        heard.put(-1)
 
     thread = threading.Thread(target=listen)
     thread.start()
@@ -143,6 +142,16 @@ def test_a_watcher_that_does_not_read_holds_up_nobody(
                 assert heard.get(timeout=5) == Status.NOT_SERVING
                 engine.start()
                 assert heard.get(timeout=10) == Status.SERVING
+        began_s = time.monotonic()
+        server.loop.run(server.app.stop())
+        assert time.monotonic() - began_s < STOPS_WITHIN_S
+
+
+def test_watchers_do_not_hold_up_a_stop(serve_with: ServeWith, engine: RealEngine) -> None:
+    """Once they are told, their calls are over."""
+    server = serve_with(url=engine.url, drain_time="30s")
+    with _watching(server) as heard:
+        assert heard.get(timeout=5) == Status.SERVING
         began_s = time.monotonic()
         server.loop.run(server.app.stop())
         assert time.monotonic() - began_s < STOPS_WITHIN_S

@@ -81,6 +81,19 @@ def test_an_update_with_an_old_etag_changes_nothing(caller: Api, user: str) -> N
     assert dict(caller.get(made.session_id).attributes) == {"n": "1"}
 
 
+def test_the_retry_of_an_update_is_known_by_its_request_id(caller: Api, user: str) -> None:
+    """It is answered like its first try; somebody else's wish of the same is refused."""
+    made = caller.create(user).session
+    wish = pb.UpdateSessionRequest(
+        session_id=made.session_id, attributes={"claimed_by": "a worker"}, etag=made.etag
+    ).SerializeToString()
+    first = caller.raw("UpdateSession", wish, metadata=(("x-request-id", "one"),))
+    assert caller.raw("UpdateSession", wish, metadata=(("x-request-id", "one"),)) == first
+    for other in ((("x-request-id", "two"),), ()):
+        error = refused(caller.raw, "UpdateSession", wish, metadata=other)
+        assert error.reason == Reason.ETAG_MISMATCH
+
+
 def test_each_credential_of_a_live_session_is_active(caller: Api, user: str) -> None:
     """Access token, refresh token and id alike; none of them is rotated."""
     made = caller.create(user)

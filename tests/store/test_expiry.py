@@ -34,7 +34,7 @@ CALLS = [
     Call("validate", b"ACTIVE", (), (DAY,)),
     Call("validate", b"ACTIVE", (), (0,)),
     Call("extend", b"EXTENDED", (), ("",)),
-    Call("update", b"UPDATED", (), ("", "some", 480, 32, 0)),
+    Call("update", b"UPDATED", (), ("", "", "some", 480, 32, 0)),
     Call("refresh", b"CURRENT", ENDING, (1, "", DAY, 77, "")),
     Call("refresh", b"REPLAYED", ENDING, (0, "", DAY, 77, "")),
 ]

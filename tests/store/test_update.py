@@ -91,13 +91,13 @@ async def test_a_stale_etag_is_refused_and_changes_nothing(store: Store, inside:
 async def test_the_retry_of_an_update_is_answered_like_its_first_try(
     store: Store, inside: Inside, replace_all: bool
 ) -> None:
-    """Nothing is left to change, and no other update has come since: nothing is written."""
+    """By the mark of its request; nothing is written."""
     session = await login(store, attributes={"a": "1", "b": "2"})
     await store.update(session.id, {"b": "3"}, replace_all=False)
 
     async def update() -> Session:
         answer = await store.update(
-            session.id, {"a": "4"}, remove=["b"], replace_all=replace_all, etag="1"
+            session.id, {"a": "4"}, remove=["b"], replace_all=replace_all, etag="1", mark="mine"
         )
         return answer.session
 
@@ -108,17 +108,40 @@ async def test_the_retry_of_an_update_is_answered_like_its_first_try(
     assert await inside.snapshot() == before
 
 
+@pytest.mark.parametrize("mark", ["", "other"])
+async def test_of_two_that_want_the_same_one_is_refused(
+    store: Store, inside: Inside, mark: str
+) -> None:
+    """Each would take it for its own doing."""
+    session = await login(store)
+    wish = {"claimed_by": "a worker"}
+    await store.update(session.id, wish, replace_all=False, etag="0", mark="mine" if mark else "")
+    before = await inside.snapshot()
+    with pytest.raises(EtagMismatchError):
+        await store.update(session.id, wish, replace_all=False, etag="0", mark=mark)
+    assert await inside.snapshot() == before
+
+
+async def test_another_wish_under_the_same_mark_is_refused(store: Store) -> None:
+    """A caller may give one id to all that it does for a request of its own."""
+    session = await login(store)
+    await store.update(session.id, {"a": "1"}, replace_all=False, etag="0", mark="mine")
+    with pytest.raises(EtagMismatchError):
+        await store.update(session.id, {"a": "2"}, replace_all=False, etag="0", mark="mine")
+
+
 @pytest.mark.parametrize("others", [{"a": "5"}, {"c": ""}, {"a": "4"}])
+@pytest.mark.parametrize("etag", ["", "1"])
 async def test_the_retry_of_an_update_over_which_another_came_is_refused(
-    store: Store, inside: Inside, others: dict[str, str]
+    store: Store, inside: Inside, others: dict[str, str], etag: str
 ) -> None:
     """Whatever the other one has changed, be it nothing."""
     session = await login(store, attributes={"a": "1"})
-    await store.update(session.id, {"a": "4"}, replace_all=True, etag="0")
-    await store.update(session.id, others, replace_all=False)
+    await store.update(session.id, {"a": "4"}, replace_all=True, etag="0", mark="mine")
+    await store.update(session.id, others, replace_all=False, etag=etag, mark="other")
     before = await inside.snapshot()
     with pytest.raises(EtagMismatchError):
-        await store.update(session.id, {"a": "4"}, replace_all=True, etag="0")
+        await store.update(session.id, {"a": "4"}, replace_all=True, etag="0", mark="mine")
     assert await inside.snapshot() == before
 
 
@@ -127,7 +150,7 @@ async def test_an_etag_that_was_never_given_is_refused(store: Store, etag: str) 
     """Also if there would be nothing to change."""
     session = await login(store, attributes={"a": "1"})
     with pytest.raises(EtagMismatchError):
-        await store.update(session.id, {"a": "1"}, replace_all=False, etag=etag)
+        await store.update(session.id, {"a": "1"}, replace_all=False, etag=etag, mark="mine")
 
 
 async def test_an_update_over_the_limits_is_refused_whole(store: Store, inside: Inside) -> None:

@@ -640,9 +640,9 @@ class UpdateSessionRequest(_message.Message):
     session_id: _builtins.str
     """Required. 24 characters of base64url."""
     etag: _builtins.str
-    """If set: the etag last read. Another update in between is refused with ETAG_MISMATCH (AIP-154). The
-    etag before the present one is taken too if all is as this request wants it: so retries of an update
-    that took effect are answered like its first try.
+    """If set: the etag last read. Another update in between is refused with ETAG_MISMATCH (AIP-154). A
+    retry that has the caller's own x-request-id of its first try (metadata) is answered like that, as
+    long as no other update has come since.
     """
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

@@ -8,7 +8,6 @@ from typing import Final, cast
 import grpc
 from grpc_reflection.v1alpha import reflection
 
-from sessiond.domain.errors import StartupError
 from sessiond.ops.audit_file import AuditFile
 from sessiond.rpc.call import Interceptor
 from sessiond.rpc.health import Health
@@ -23,7 +22,7 @@ from sessiond.rpc.interceptors.overload import OverloadGuard
 from sessiond.rpc.interceptors.request_log import RequestLog
 from sessiond.rpc.listening import Transport, listening_server
 from sessiond.rpc.methods import ROLES, SERVICES
-from sessiond.rpc.server import add_service, stop
+from sessiond.rpc.server import add_service, ended, stop
 from sessiond.rpc.tls import Tls, TlsFiles
 from sessiond.settings import Settings
 from sessiond.tokens.callers import Callers
@@ -112,8 +111,7 @@ class Front:
         Raises:
             StartupError: that is so.
         """
-        await self._server.until_over()
-        raise StartupError("gRPC takes no more calls: start the server again")
+        await ended(self._server, self.address)
 
     async def stop(self) -> None:
         """Tell of it, drain, and answer no more."""

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sessiond.rpc.listening import Transport, listening_server
 from sessiond.rpc.methods import SERVICES
 from sessiond.rpc.rpc_server import RpcServer
+from sessiond.rpc.server import ended
 
 LIVENESS: Final = "liveness"
 """What to ask the health of, for whether the process answers."""
@@ -49,11 +50,13 @@ class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             while True:
                 changed = self._changed
                 status = self._statuses.get(request.service, _Answer.SERVICE_UNKNOWN)
-                if status == last:
+                if status != last:
+                    await context.write(_Answer(status=status))
+                    last = status
+                elif self._ended:
+                    return
+                else:
                     await changed.wait()
-                    continue
-                await context.write(_Answer(status=status))
-                last = status
         finally:
             self._watches.discard(watch)
 
@@ -66,7 +69,7 @@ class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._changed = asyncio.Event()
 
     async def end(self) -> None:
-        """Tell every watcher, then end the watches: by themselves they would hold a stop up."""
+        """Tell every watcher, and let their calls end: they would hold a stop up."""
         self.set(dict.fromkeys(self._statuses, _Answer.NOT_SERVING))
         self._ended = True
         await asyncio.sleep(_LAST_WORDS_S)
@@ -76,7 +79,7 @@ class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
 _Answer: Final = health_pb2.HealthCheckResponse
 _LAST_WORDS_S: Final = 0.05
-"""Enough to send NOT_SERVING; a watcher that reads slower learns from the stream's end."""
+"""Enough to send NOT_SERVING; a watcher that reads slower is not waited for."""
 
 
 class Health:
@@ -117,6 +120,14 @@ class HealthPort:
     async def start(self) -> None:
         """Answer."""
         await self._server.start()
+
+    async def ended(self) -> None:
+        """Wait until nobody can ask, though no stop was asked for.
+
+        Raises:
+            StartupError: that is so.
+        """
+        await ended(self._server, self.address)
 
     async def stop(self) -> None:
         """Answer no more."""

@@ -96,13 +96,14 @@ class _Server(Server):
                 call.task.add_done_callback(partial(self._forget, call_id))
 
     async def stop(self, grace: float | None = None) -> None:
-        """Wait for the calls in flight, at most `grace` seconds, and serve others meanwhile.
+        """Wait for the calls in flight, and for half of `grace` seconds serve others meanwhile.
 
         Only then are calls refused, and once those that had begun by then are over, connections
         close. Left on its own, it would refuse all calls from the beginning of the stop.
         """
-        end_s = time.monotonic() + (grace or 0.0)
-        await self._until_quiet(end_s)
+        begun_s, grace_s = time.monotonic(), grace or 0.0
+        await self._until_quiet(begun_s + grace_s / 2)
+        end_s = begun_s + grace_s
         if self._fallback:
             await self._fallback.stop(max(0.0, end_s - time.monotonic()))
             self._fallback = None

@@ -6,7 +6,7 @@ import asyncio
 import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, NoReturn, Self
 
 import grpc
 from google.protobuf import message_factory
@@ -14,6 +14,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
 from sessiond.domain.callers import Role
+from sessiond.domain.errors import StartupError
 from sessiond.rpc.call import Call, Context, Handler, Interceptor, Method, Reply, compose, patiently
 from sessiond.rpc.errors import REQUEST_ID_KEY
 from sessiond.rpc.interceptors.long_calls import LongCalls
@@ -61,6 +62,16 @@ async def stop(server: RpcServer, long_calls: LongCalls, drain_s: float) -> None
     await asyncio.wait([stopping], timeout=drain_s)
     long_calls.end()
     await stopping
+
+
+async def ended(server: RpcServer, address: str) -> NoReturn:
+    """Wait until a server takes no more calls, though no stop was asked for.
+
+    Raises:
+        StartupError: that is so.
+    """
+    await server.until_over()
+    raise StartupError(f"gRPC takes no more calls on {address}: start the server again")
 
 
 class _Kind(NamedTuple):

@@ -88,11 +88,13 @@ class SessionServicer:
         change = decode.change(call.request)
         call.session_id = change.session_id
         session = await self._sessions.reader.update(
+            call.caller,
             change.session_id,
             change.attributes,
             remove=change.remove,
             replace_all=change.replace_all,
             etag=change.etag,
+            request_id=call.request_id,
         )
         return pb.UpdateSessionResponse(session=encode.session(session))
 

@@ -45,6 +45,6 @@ def request(
     )
 
 
-def refresh_mark(caller: str, request_id: str) -> str:
-    """What a session keeps of the request that last rotated its token; empty without one."""
+def mark(caller: str, request_id: str) -> str:
+    """What a session keeps of a request to know its retry by; empty without an id."""
     return _hash([caller, request_id], 9) if request_id else ""

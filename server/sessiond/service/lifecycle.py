@@ -125,7 +125,7 @@ class Lifecycle:
                 claims.session_id,
                 claims.generation,
                 client,
-                request=idempotency.refresh_mark(caller.name, request_id),
+                request=idempotency.mark(caller.name, request_id),
                 grace_ms=self._grace_ms,
                 mac_key_id=self._refresh_tokens.key_id,
             )

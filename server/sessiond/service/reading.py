@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sessiond.domain.callers import Caller
 from sessiond.domain.errors import SessionNotFoundError
 from sessiond.domain.ids import partition_of_session
 from sessiond.domain.session import Session, State
-from sessiond.service import page_tokens
+from sessiond.service import idempotency, page_tokens
 from sessiond.store.replies import ALL_STATES, PageAnchor
 from sessiond.store.scripts import Store
 
@@ -56,16 +57,23 @@ class Reader:
 
     async def update(
         self,
+        caller: Caller,
         session_id: str,
         attributes: Mapping[str, str],
         *,
         remove: Sequence[str],
         replace_all: bool,
         etag: str,
+        request_id: str,
     ) -> Session:
         """Change a live session's attributes; see `Store.update` for the refusals."""
         found = await self._store.update(
-            session_id, attributes, remove=remove, replace_all=replace_all, etag=etag
+            session_id,
+            attributes,
+            remove=remove,
+            replace_all=replace_all,
+            etag=etag,
+            mark=idempotency.mark(caller.name, request_id),
         )
         return found.session
 

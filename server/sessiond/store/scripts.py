@@ -194,14 +194,18 @@ class Store:
         remove: Sequence[str] = (),
         replace_all: bool,
         etag: str = "",
+        mark: str = "",
     ) -> Found:
         """Set and remove attributes of a live session.
+
+        With an etag, a retry that has the mark of the last update is answered like its first try.
 
         Raises:
             EtagMismatchError, InvalidFieldError (over the limits once merged), SessionEndedError,
             SessionExpiredError, SessionNotFoundError, StoreFullError: nothing was changed.
         """
-        arguments: list[Argument] = [session_id, etag, "all" if replace_all else "some"]
+        arguments: list[Argument] = [session_id, etag, mark]
+        arguments.append("all" if replace_all else "some")
         arguments += (MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, len(remove))
         arguments += [ATTRIBUTE + key for key in remove]
         for key, value in attributes.items():

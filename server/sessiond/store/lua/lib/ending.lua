@@ -120,7 +120,7 @@ end
 -- Ends a live session, which is kept. `session` has at least u, p and expiry.
 local function finish(id, session, reason)
   local key = session_key(id)
-  local private = { 'f', 'q' }
+  local private = { 'f', 'q', 'w' }
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if string.byte(field) == 46 then private[#private + 1] = field end
   end
