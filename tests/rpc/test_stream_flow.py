@@ -95,7 +95,10 @@ def test_a_client_that_neither_sends_nor_reads_is_left(
     requests: Requests[bytes] = Requests()
     replies = caller.both(iter(requests))
     eventually(lambda: streams.over == 1)
-    assert refused(list, replies).code is grpc.StatusCode.DEADLINE_EXCEEDED
+    if work is join:
+        assert refused(list, replies).code is grpc.StatusCode.DEADLINE_EXCEEDED
+    else:
+        replies.cancel()  # how it ended waits behind what was not read
     requests.close()
 
 
