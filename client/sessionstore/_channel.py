@@ -21,11 +21,9 @@ from sessionstore.v1 import admin_service_pb2, session_service_pb2
 
 DEFAULT_TIMEOUT_S = 5.0
 
-_SERVICES = (
-    session_service_pb2.DESCRIPTOR.services_by_name["SessionService"],
-    admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"],
-)
-_RUN_JOB = {"service": _SERVICES[1].full_name, "method": "RunJob"}
+_SESSIONS = session_service_pb2.DESCRIPTOR.services_by_name["SessionService"]
+_ADMIN = admin_service_pb2.DESCRIPTOR.services_by_name["AdminService"]
+_RUN_JOB = {"service": _ADMIN.full_name, "method": "RunJob"}
 """Never tried again: the second try would find the job running."""
 
 # Tries at once and after about 0.05, 0.25, 1 and 2 s, which bridges a server's quick restart. More
@@ -45,7 +43,7 @@ _SERVICE_CONFIG = {
         {
             "name": [
                 {"service": service.full_name, "method": method.name}
-                for service in _SERVICES
+                for service in (_SESSIONS, _ADMIN)
                 for method in service.methods
                 if method.name != _RUN_JOB["method"]
                 and not (method.client_streaming or method.server_streaming)

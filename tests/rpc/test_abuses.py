@@ -21,8 +21,8 @@ PATIENCE_S = 60.0
 """Of another caller: on a busy machine a flood takes its time."""
 WARM_UP = 4
 """What the first ones make grow is there to be used again."""
-MOST_GROWN = 128 * 2**20
-"""After that: buffers come and go by a third of it."""
+MOST_GROWN = 64 * 2**20
+"""After that: what a few thousand calls or connections would take if they were kept."""
 MOST_HELD = {"grpc": 256 * 2**20, "native": 1024 * 2**20}
 """At any moment. Natively messages that are far too large are held as long as they come."""
 
